@@ -1,0 +1,244 @@
+-- Platform: what every other module stands on.
+--
+-- The `private` schema (never exposed by the Data API), default-deny for everything created later,
+-- time-ordered ids, the error catalogue, normalisation of e-mail and phone, and the facts of the
+-- current request. No business data lives here.
+
+create extension if not exists pg_trgm with schema extensions;
+
+create schema private;
+
+revoke all on schema private from public;
+
+grant usage on schema private to anon, authenticated, service_role;
+
+-- Projects created before and after 30 October 2026 differ in what a new object grants by itself.
+-- From here on both behave alike: nothing is granted that a migration does not state.
+alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
+
+alter default privileges in schema public revoke all on sequences from anon, authenticated, service_role;
+
+alter default privileges in schema public revoke all on functions from anon, authenticated, service_role;
+
+alter default privileges revoke execute on functions from public;
+
+-- Tables
+
+create table public.error_codes (
+  code text primary key,
+  sqlstate text not null,
+  message text not null,
+  hint text,
+  constraint error_codes_code_is_snake_case check (code ~ '^[a-z][a-z0-9_]{2,62}$'),
+  constraint error_codes_sqlstate_is_five_characters check (sqlstate ~ '^[0-9A-Z]{5}$'),
+  constraint error_codes_message_is_a_sentence check (length(message) between 5 and 200)
+);
+
+comment on table public.error_codes is 'The error catalogue: every error that Intake itself raises. `details` of an answer starts with the code, `code` of an answer is the sqlstate (PTxyz becomes HTTP status xyz).';
+
+comment on column public.error_codes.code is 'Stable name, safe to branch on in a client.';
+
+comment on column public.error_codes.sqlstate is 'SQLSTATE raised; 42501 answers 403 (401 without a token), PTxyz answers HTTP xyz.';
+
+comment on column public.error_codes.message is 'What happened, for people.';
+
+comment on column public.error_codes.hint is 'What to do about it.';
+
+alter table public.error_codes enable row level security;
+
+create policy error_codes_are_public on public.error_codes for select to anon, authenticated using (true);
+
+comment on policy error_codes_are_public on public.error_codes is 'The catalogue holds no data of anybody.';
+
+-- Functions
+
+create function private.uuid_v7() returns uuid
+language plpgsql volatile parallel safe set search_path = '' as $$
+begin
+  -- 60 bits of microsecond-precise time, version nibble 7, then the random tail of a v4: ids made in one
+  -- session sort in the order they were made, and the index stays dense.
+  return (overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
+    || substr(gen_random_uuid()::text, 20))::uuid;
+end
+$$;
+
+comment on function private.uuid_v7() is 'Time-ordered id (UUID version 7 with a sub-millisecond fraction), the default of every primary key.';
+
+create function private.fail(p_code text, p_detail text default null, p_hint text default null) returns void
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  entry public.error_codes;
+begin
+  select * into entry from public.error_codes e where e.code = p_code;
+
+  if entry.code is null then
+    raise exception using errcode = 'PT500', message = format('Error code %s is not in the catalogue.', p_code), detail = 'error_code_unknown';
+  end if;
+
+  raise exception using
+    errcode = entry.sqlstate,
+    message = entry.message,
+    detail = entry.code || coalesce(': ' || p_detail, ''),
+    hint = coalesce(p_hint, entry.hint, '');
+end
+$$;
+
+comment on function private.fail(text, text, text) is 'Raises an error of the catalogue: the one way in which Intake refuses.';
+
+create function private.request_header(p_name text) returns text
+language plpgsql stable parallel safe set search_path = '' as $$
+begin
+  return nullif(current_setting('request.headers', true), '')::jsonb ->> lower(p_name);
+exception when invalid_text_representation then
+  return null;
+end
+$$;
+
+comment on function private.request_header(text) is 'A header of the current Data API request, null outside of one.';
+
+create function private.request_id() returns text
+language plpgsql stable parallel safe set search_path = '' as $$
+begin
+  return left(coalesce(private.request_header('x-request-id'), private.request_header('sb-request-id')), 100);
+end
+$$;
+
+comment on function private.request_id() is 'Id of the current request, as the client or the platform names it.';
+
+create function private.session_id() returns uuid
+language plpgsql stable parallel safe set search_path = '' as $$
+begin
+  return (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'session_id')::uuid;
+exception when invalid_text_representation then
+  return null;
+end
+$$;
+
+comment on function private.session_id() is 'The Auth session of the caller''s token, null without one. Whether that session still lives is for the gates to say.';
+
+create function private.normalize_email(p_email text) returns text
+language plpgsql immutable parallel safe set search_path = '' as $$
+declare
+  email text := nullif(lower(btrim(p_email)), '');
+begin
+  if email is null then
+    return null;
+  end if;
+
+  -- Deliberately narrower than RFC 5322: what mail systems in use accept.
+  if length(email) > 254 or email !~ '^[a-z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$' then
+    perform private.fail('email_invalid');
+  end if;
+
+  return email;
+end
+$$;
+
+comment on function private.normalize_email(text) is 'Lower-case, trimmed e-mail address; null for an empty one, error email_invalid for what is none.';
+
+create function private.normalize_phone(p_phone text) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  phone text := regexp_replace(coalesce(p_phone, ''), '[\s().\-/\u00a0\u2010-\u2015]', '', 'g');
+begin
+  if phone = '' then
+    return null;
+  end if;
+
+  if phone like '00%' then
+    phone := '+' || substr(phone, 3);
+  elsif phone !~ '^\+' then
+    -- A national number: the trunk prefix goes, the organisation's calling code comes.
+    phone := '+' || coalesce(private.setting('organization.calling_code') #>> '{}', '91') || regexp_replace(phone, '^0', '');
+  end if;
+
+  if phone !~ '^\+[1-9][0-9]{7,14}$' or (phone like '+91%' and phone !~ '^\+91[1-9][0-9]{9}$') then
+    perform private.fail('phone_invalid');
+  end if;
+
+  return phone;
+end
+$$;
+
+comment on function private.normalize_phone(text) is 'Phone number in E.164; a national number gets the organisation''s calling code; null for an empty one, error phone_invalid for what is none.';
+
+create function private.touch_updated_at() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.updated_at := clock_timestamp();
+  return new;
+end
+$$;
+
+comment on function private.touch_updated_at() is 'Keeps updated_at, whoever writes.';
+
+create function private.touch_version() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  new.updated_at := clock_timestamp();
+  new.version := old.version + 1;
+  return new;
+end
+$$;
+
+comment on function private.touch_version() is 'Keeps updated_at and the row version that clients compare when they write back.';
+
+create function private.refuse_truncate() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  perform private.fail('truncate_refused', tg_table_name);
+  return null;
+end
+$$;
+
+comment on function private.refuse_truncate() is 'TRUNCATE fires no row trigger, so counters, history and audit would be wrong after it.';
+
+-- Grants
+
+revoke all on public.error_codes from anon, authenticated, service_role;
+
+grant select on public.error_codes to anon, authenticated, service_role;
+
+revoke all on function private.uuid_v7() from public, anon, authenticated, service_role;
+
+grant execute on function private.uuid_v7() to authenticated, service_role;
+
+revoke all on function private.fail(text, text, text) from public, anon, authenticated, service_role;
+
+grant execute on function private.fail(text, text, text) to anon, authenticated, service_role;
+
+revoke all on function private.request_header(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.request_header(text) to authenticated, service_role;
+
+revoke all on function private.request_id() from public, anon, authenticated, service_role;
+
+grant execute on function private.request_id() to authenticated, service_role;
+
+revoke all on function private.session_id() from public, anon, authenticated, service_role;
+
+grant execute on function private.session_id() to authenticated, service_role;
+
+revoke all on function private.normalize_email(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.normalize_email(text) to authenticated, service_role;
+
+revoke all on function private.normalize_phone(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.normalize_phone(text) to authenticated, service_role;
+
+revoke all on function private.touch_updated_at() from public, anon, authenticated, service_role;
+
+revoke all on function private.touch_version() from public, anon, authenticated, service_role;
+
+revoke all on function private.refuse_truncate() from public, anon, authenticated, service_role;
+
+-- Catalogue of this module
+
+insert into public.error_codes (code, sqlstate, message, hint) values
+  ('permission_denied', '42501', 'You do not have permission to do this.', 'Ask an administrator for the permission named in details.'),
+  ('not_found', 'PT404', 'There is no such record, or it is not yours to see.', null),
+  ('argument_invalid', 'PT422', 'An argument is missing or not of the expected kind.', null),
+  ('email_invalid', 'PT422', 'This is not an e-mail address.', 'Send one address such as name@example.com.'),
+  ('phone_invalid', 'PT422', 'This is not a phone number.', 'Send it in international form such as +919876543210, or a national number of the organisation''s country.'),
+  ('truncate_refused', '42501', 'This table cannot be truncated.', 'Delete rows, or reset the database.');
