@@ -162,6 +162,18 @@ $$;
 
 comment on function private.normalize_phone(text) is 'Phone number in E.164; a national number gets the organisation''s calling code; null for an empty one, error phone_invalid for what is none.';
 
+create function private.is_timezone(p_name text) returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  perform now() at time zone p_name;
+  return p_name is not null;
+exception when invalid_parameter_value then
+  return false;
+end
+$$;
+
+comment on function private.is_timezone(text) is 'Whether the server knows this time zone.';
+
 create function private.touch_updated_at() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -226,6 +238,8 @@ grant execute on function private.normalize_email(text) to authenticated, servic
 revoke all on function private.normalize_phone(text) from public, anon, authenticated, service_role;
 
 grant execute on function private.normalize_phone(text) to authenticated, service_role;
+
+revoke all on function private.is_timezone(text) from public, anon, authenticated, service_role;
 
 revoke all on function private.touch_updated_at() from public, anon, authenticated, service_role;
 

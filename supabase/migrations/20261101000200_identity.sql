@@ -258,6 +258,23 @@ $$;
 
 comment on function private.may_assign_to(uuid) is 'Whether the caller may give work to this person: anybody for scope all, members of managed teams for scope team, oneself otherwise.';
 
+create function private.scope_filter(p_alias text) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  own uuid := private.gate_own();
+  teams uuid[] := private.gate_team();
+begin
+  return case
+    when private.gate_all() is not null then 'true'
+    when teams is not null then format('(%1$I.team_id = any (%2$L::uuid[]) or %1$I.assigned_to = %3$L::uuid)', p_alias, teams, own)
+    when own is not null then format('%I.assigned_to = %L::uuid', p_alias, own)
+    else 'false'
+  end;
+end
+$$;
+
+comment on function private.scope_filter(text) is 'The caller''s scope as a WHERE clause for dynamic SQL. The policies protect; this lets the planner use the owner and team indexes.';
+
 -- Policies
 
 alter table public.permissions enable row level security;
@@ -363,7 +380,7 @@ begin
       new.phone := private.normalize_phone(new.phone);
     end if;
 
-    if new.timezone is not null and not exists (select from pg_catalog.pg_timezone_names z where z.name = new.timezone) then
+    if new.timezone is not null and not private.is_timezone(new.timezone) then
       perform private.fail('timezone_unknown', new.timezone);
     end if;
   end if;
@@ -623,6 +640,10 @@ revoke all on function private.team_of(uuid, uuid) from public, anon, authentica
 revoke all on function private.may_assign_to(uuid) from public, anon, authenticated, service_role;
 
 grant execute on function private.may_assign_to(uuid) to authenticated;
+
+revoke all on function private.scope_filter(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.scope_filter(text) to authenticated, service_role;
 
 revoke all on function private.profile_of_account() from public, anon, authenticated, service_role;
 

@@ -1,0 +1,553 @@
+-- Leads: the people who enquired, who looks after them, and how far they have come.
+--
+-- Every rule holds whoever writes: names, e-mail, phone and stage are normalised and checked by trigger,
+-- the number comes from a sequence, the owner's team is copied onto the lead, and every change of stage
+-- leaves a history row. No index covers status, score or last_interaction_at, so that the most frequent
+-- updates stay heap-only.
+
+-- Tables
+
+create table public.leads (
+  id uuid primary key default private.uuid_v7(),
+  lead_no bigint generated always as identity,
+  lead_id text not null generated always as ('LEAD-' || case when lead_no < 1000 then lpad(lead_no::text, 3, '0') else lead_no::text end) stored,
+  salutation text,
+  first_name text not null default '',
+  last_name text not null default '',
+  name text not null default '',
+  email text,
+  phone text,
+  organization text,
+  website text,
+  job_title text,
+  industry text,
+  gender text,
+  no_of_employees text,
+  annual_revenue numeric(16, 2),
+  territory text,
+  qualification text,
+  experience numeric(4, 1),
+  course text,
+  source text not null default 'Manual',
+  status text not null references public.pipeline_stages (key) on update cascade on delete restrict,
+  max_stage smallint not null default 0,
+  status_changed_at timestamptz not null default now(),
+  score smallint not null default 0,
+  value numeric(14, 2) not null default 0,
+  currency text not null,
+  tags text[] not null default '{}',
+  custom_fields jsonb not null default '{}',
+  assigned_to uuid references public.profiles (id) on delete restrict,
+  team_id uuid references public.teams (id) on delete restrict,
+  last_interaction_at timestamptz,
+  created_by uuid references public.profiles (id) on delete set null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  deleted_at timestamptz,
+  version bigint not null default 1,
+  constraint leads_lead_id_is_unique unique (lead_id),
+  constraint leads_have_a_name_or_an_address check (name <> '' or email is not null or phone is not null),
+  constraint leads_name_is_short check (length(name) <= 300 and length(first_name) <= 150 and length(last_name) <= 150),
+  constraint leads_email_is_normal check (email = lower(email) and email like '%_@_%' and length(email) <= 254),
+  constraint leads_phone_is_e164 check (phone ~ '^\+[1-9][0-9]{7,14}$'),
+  constraint leads_texts_are_short check (
+    length(salutation) <= 40 and length(organization) <= 300 and length(website) <= 2048 and length(job_title) <= 200
+    and length(industry) <= 200 and length(gender) <= 40 and length(no_of_employees) <= 40 and length(territory) <= 200
+    and length(qualification) <= 200 and length(course) <= 200
+  ),
+  constraint leads_source_is_a_short_name check (btrim(source) <> '' and length(source) <= 100),
+  constraint leads_experience_is_not_negative check (experience >= 0),
+  constraint leads_annual_revenue_is_not_negative check (annual_revenue >= 0),
+  constraint leads_score_is_0_to_100 check (score between 0 and 100),
+  constraint leads_value_is_not_negative check (value >= 0),
+  constraint leads_currency_is_iso_4217 check (currency ~ '^[A-Z]{3}$'),
+  constraint leads_tags_are_few check (cardinality(tags) <= 50),
+  constraint leads_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536)
+) with (fillfactor = 85);
+
+comment on table public.leads is 'People who enquired. Seen by the person they are assigned to, by the managers of their team, and by scope all.';
+
+comment on column public.leads.lead_id is 'The number people use: LEAD-001, LEAD-002, … Unique; gaps are possible.';
+
+comment on column public.leads.name is 'Full name. Written alone it is split into first and last name; written in parts it is put together.';
+
+comment on column public.leads.email is 'Lower-case, trimmed.';
+
+comment on column public.leads.phone is 'E.164. National numbers get the organisation''s calling code.';
+
+comment on column public.leads.source is 'Where the enquiry came from, for example Website, Facebook Ad, Walk-in.';
+
+comment on column public.leads.status is 'Key of the stage. Input is case-insensitive; moves follow pipeline_transitions.';
+
+comment on column public.leads.max_stage is 'Position of the furthest funnel stage ever reached, for funnels without a walk through history.';
+
+comment on column public.leads.score is '0 to 100.';
+
+comment on column public.leads.value is 'What the lead is worth if won, in currency.';
+
+comment on column public.leads.currency is 'ISO 4217 code of value and annual_revenue; the organisation''s by default.';
+
+comment on column public.leads.custom_fields is 'Further fields, among them answers of an ad form that no mapping names.';
+
+comment on column public.leads.assigned_to is 'Who looks after the lead. Changed by lead_assign().';
+
+comment on column public.leads.team_id is 'The team of assigned_to, copied by trigger; a lead without an owner can still belong to a team.';
+
+comment on column public.leads.last_interaction_at is 'When somebody last spoke or wrote with this person.';
+
+comment on column public.leads.created_by is 'Who entered it; null when it came from outside.';
+
+comment on column public.leads.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
+
+comment on column public.leads.version is 'Rises with every change.';
+
+create index leads_of_owner on public.leads (assigned_to, created_at desc, id desc) include (team_id) where deleted_at is null;
+
+create index leads_of_team on public.leads (team_id, created_at desc, id desc) include (assigned_to) where deleted_at is null;
+
+create index leads_newest on public.leads (created_at desc, id desc) include (assigned_to, team_id) where deleted_at is null;
+
+create index leads_by_email on public.leads (email) where email is not null;
+
+create index leads_by_phone on public.leads (phone) where phone is not null;
+
+create table public.lead_history (
+  id uuid primary key default private.uuid_v7(),
+  lead_id uuid not null references public.leads (id) on delete cascade,
+  from_status text not null,
+  to_status text not null,
+  reason text,
+  changed_by uuid references public.profiles (id) on delete set null,
+  changed_at timestamptz not null default now(),
+  constraint lead_history_reason_is_short check (length(reason) <= 1000)
+);
+
+comment on table public.lead_history is 'Every change of a lead''s stage, written by trigger. Visible where its lead is; read by lead.';
+
+comment on column public.lead_history.changed_by is 'Null when the system or a provider did it.';
+
+create index lead_history_of_lead on public.lead_history (lead_id, changed_at desc);
+
+create table private.lead_external_refs (
+  source text not null,
+  external_id text not null,
+  lead_id uuid not null references public.leads (id) on delete cascade,
+  payload jsonb not null default '{}',
+  received_at timestamptz not null default now(),
+  primary key (source, external_id)
+);
+
+comment on table private.lead_external_refs is 'What outside systems call a lead, so that a delivery counts once, with what they sent.';
+
+create index lead_external_refs_of_lead on private.lead_external_refs (lead_id);
+
+-- Policies
+
+alter table public.leads enable row level security;
+
+alter table public.lead_history enable row level security;
+
+alter table private.lead_external_refs enable row level security;
+
+create policy leads_read on public.leads for select to authenticated
+  using (
+    deleted_at is null
+    and (
+      (select private.gate_all()) is not null
+      or team_id = any ((select private.gate_team())::uuid[])
+      or assigned_to = (select private.gate_own())
+    )
+  );
+
+comment on policy leads_read on public.leads is 'Scope all: every lead. Scope team: those of managed teams. Everybody: those assigned to them. List queries should filter by assigned_to or team_id themselves, so that the indexes serve.';
+
+create policy leads_create on public.leads for insert to authenticated
+  with check (
+    deleted_at is null
+    and (select private.has_permission('leads.create'))
+    and (
+      (select private.gate_all()) is not null
+      or team_id = any ((select private.gate_team())::uuid[])
+      or assigned_to = (select private.gate_own())
+    )
+  );
+
+create policy leads_change on public.leads for update to authenticated
+  using (
+    deleted_at is null
+    and (select private.has_permission('leads.update'))
+    and (
+      (select private.gate_all()) is not null
+      or team_id = any ((select private.gate_team())::uuid[])
+      or assigned_to = (select private.gate_own())
+    )
+  )
+  with check (
+    deleted_at is null
+    and (select private.has_permission('leads.update'))
+    and (
+      (select private.gate_all()) is not null
+      or team_id = any ((select private.gate_team())::uuid[])
+      or assigned_to = (select private.gate_own())
+    )
+  );
+
+create policy lead_history_read on public.lead_history for select to authenticated
+  using (exists (select from public.leads l where l.id = lead_id));
+
+comment on policy lead_history_read on public.lead_history is 'Where the lead is visible. Always read by lead_id.';
+
+-- Triggers
+
+create function private.prepare_lead() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  caller uuid := auth.uid();
+  stage public.pipeline_stages;
+begin
+  if tg_op = 'INSERT' then
+    if caller is not null then
+      new.created_by := caller;
+
+      -- What somebody of scope own enters is theirs; what a manager enters belongs to their team.
+      if new.assigned_to is null and new.team_id is null and private.gate_all() is null then
+        new.team_id := (private.gate_team())[1];
+
+        if new.team_id is null then
+          new.assigned_to := caller;
+        end if;
+      end if;
+    end if;
+
+    new.currency := coalesce(new.currency, private.setting('organization.currency') #>> '{}', 'INR');
+  else
+    new.version := old.version + 1;
+    new.updated_at := clock_timestamp();
+  end if;
+
+  if tg_op = 'INSERT' or (new.name, new.first_name, new.last_name) is distinct from (old.name, old.first_name, old.last_name) then
+    new.first_name := btrim(coalesce(new.first_name, ''));
+    new.last_name := btrim(coalesce(new.last_name, ''));
+    new.name := btrim(regexp_replace(coalesce(new.name, ''), '\s+', ' ', 'g'));
+
+    if new.name <> '' and (tg_op = 'INSERT' and new.first_name || new.last_name = '' or tg_op = 'UPDATE' and new.name is distinct from old.name) then
+      new.first_name := split_part(new.name, ' ', 1);
+      new.last_name := btrim(substr(new.name, length(new.first_name) + 1));
+    else
+      new.name := btrim(new.first_name || ' ' || new.last_name);
+    end if;
+  end if;
+
+  if tg_op = 'INSERT' or new.email is distinct from old.email then
+    new.email := private.normalize_email(new.email);
+  end if;
+
+  if tg_op = 'INSERT' or new.phone is distinct from old.phone then
+    new.phone := private.normalize_phone(new.phone);
+  end if;
+
+  if tg_op = 'INSERT' or new.status is distinct from old.status then
+    new.status := coalesce(nullif(lower(btrim(new.status)), ''), private.first_stage());
+
+    select * into stage from public.pipeline_stages s where s.key = new.status;
+
+    if stage.key is null then
+      perform private.fail('stage_unknown', left(new.status, 80));
+    end if;
+
+    if tg_op = 'UPDATE' and new.status <> old.status then
+      if exists (select from public.pipeline_transitions t where t.from_stage = old.status)
+        and not exists (select from public.pipeline_transitions t where t.from_stage = old.status and t.to_stage = new.status) then
+        perform private.fail('transition_forbidden', old.status || ' to ' || new.status);
+      end if;
+
+      new.status_changed_at := clock_timestamp();
+    end if;
+
+    if stage.is_won or not stage.is_closed then
+      new.max_stage := greatest(new.max_stage, stage.position);
+    end if;
+  end if;
+
+  if tg_op = 'INSERT' or (new.assigned_to, new.team_id) is distinct from (old.assigned_to, old.team_id) then
+    if new.assigned_to is not null then
+      if not exists (select from public.profiles p where p.id = new.assigned_to and p.is_active) then
+        perform private.fail('assignee_unavailable', new.assigned_to::text);
+      end if;
+
+      new.team_id := private.team_of(new.assigned_to, new.team_id);
+    end if;
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function private.prepare_lead() is 'Normalises and checks a lead on every write path, and fills what is not the client''s to say.';
+
+create trigger prepare_lead before insert or update on public.leads
+  for each row execute function private.prepare_lead();
+
+create function private.record_lead_status() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.lead_history (lead_id, from_status, to_status, reason, changed_by)
+  values (new.id, old.status, new.status, nullif(left(current_setting('intake.reason', true), 1000), ''), private.gate_own());
+
+  return null;
+end
+$$;
+
+comment on function private.record_lead_status() is 'Writes lead_history; the reason comes from lead_set_status().';
+
+create trigger record_lead_status after update of status on public.leads
+  for each row when (old.status is distinct from new.status) execute function private.record_lead_status();
+
+create trigger audit after insert or update or delete on public.leads
+  for each row execute function private.audit_row('version', 'updated_at');
+
+create trigger refuse_truncate before truncate on public.leads
+  for each statement execute function private.refuse_truncate();
+
+-- Functions
+
+create function private.find_lead(p_lead text) returns uuid
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  found_id uuid;
+begin
+  if p_lead ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then
+    select l.id into found_id from public.leads l where l.id = p_lead::uuid and l.deleted_at is null;
+  else
+    select l.id into found_id from public.leads l where l.lead_id = upper(btrim(p_lead)) and l.deleted_at is null;
+  end if;
+
+  if found_id is null then
+    perform private.fail('lead_not_found', left(p_lead, 80));
+  end if;
+
+  return found_id;
+end
+$$;
+
+comment on function private.find_lead(text) is 'Id of a lead the caller may see, by id or by number; error lead_not_found otherwise.';
+
+create function public.lead_set_status(p_lead_id text, p_status text, p_reason text default null) returns public.leads
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  target uuid := private.find_lead(p_lead_id);
+  changed public.leads;
+begin
+  if nullif(btrim(p_status), '') is null then
+    perform private.fail('argument_invalid', 'p_status');
+  end if;
+
+  perform set_config('intake.reason', coalesce(p_reason, ''), true);
+
+  update public.leads l set status = p_status where l.id = target returning * into changed;
+
+  perform set_config('intake.reason', '', true);
+
+  if changed.id is null then
+    perform private.fail('permission_denied', 'leads.update');
+  end if;
+
+  return changed;
+end
+$$;
+
+comment on function public.lead_set_status(text, text, text) is 'Moves a lead (by id or number such as LEAD-001) to a stage, with a reason for the history. Returns the lead. Errors: lead_not_found, stage_unknown, transition_forbidden, permission_denied. Answers D2-005, D3-011, D4-027.';
+
+create function public.crm_create_lead(p_lead jsonb) returns jsonb
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  known constant text[] := array['salutation', 'firstName', 'lastName', 'name', 'email', 'mobile', 'phone', 'organization', 'website', 'jobTitle', 'industry', 'source', 'status', 'gender', 'noOfEmployees', 'annualRevenue', 'territory', 'value', 'qualification', 'experience', 'course'];
+  unknown text;
+  made public.leads;
+begin
+  if jsonb_typeof(p_lead) is distinct from 'object' then
+    perform private.fail('argument_invalid', 'p_lead must be an object');
+  end if;
+
+  select string_agg(k, ', ' order by k) into unknown from jsonb_object_keys(p_lead) k where k <> all (known);
+
+  if unknown is not null then
+    perform private.fail('argument_invalid', 'unknown fields: ' || left(unknown, 200));
+  end if;
+
+  insert into public.leads (
+    salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, source, status,
+    gender, no_of_employees, annual_revenue, territory, value, qualification, experience, course
+  ) values (
+    p_lead ->> 'salutation', coalesce(p_lead ->> 'firstName', ''), coalesce(p_lead ->> 'lastName', ''), coalesce(p_lead ->> 'name', ''),
+    p_lead ->> 'email', coalesce(p_lead ->> 'mobile', p_lead ->> 'phone'), p_lead ->> 'organization', p_lead ->> 'website',
+    p_lead ->> 'jobTitle', p_lead ->> 'industry', coalesce(p_lead ->> 'source', 'Manual'), p_lead ->> 'status',
+    p_lead ->> 'gender', p_lead ->> 'noOfEmployees', (p_lead ->> 'annualRevenue')::numeric, p_lead ->> 'territory',
+    coalesce((p_lead ->> 'value')::numeric, 0), p_lead ->> 'qualification', (p_lead ->> 'experience')::numeric, p_lead ->> 'course'
+  ) returning * into made;
+
+  return jsonb_build_object('message', 'Lead created successfully', 'lead_id', made.lead_id, 'id', made.id);
+end
+$$;
+
+comment on function public.crm_create_lead(jsonb) is 'Creates a lead from camelCase fields (firstName, lastName, email, mobile, organization, jobTitle, …) and answers {message, lead_id, id}. Errors: argument_invalid, email_invalid, phone_invalid, stage_unknown. Answers D2-003.';
+
+create function private.ingest_lead(p_source text, p_external_id text, p_fields jsonb, p_raw jsonb default '{}')
+returns table (id uuid, lead_id text, is_new boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  person_email text;
+  person_phone text;
+  extra jsonb := coalesce(p_fields -> 'custom_fields', '{}');
+  target uuid;
+  made boolean := false;
+  field text;
+  known constant text[] := array['salutation', 'first_name', 'last_name', 'name', 'email', 'phone', 'organization', 'website', 'job_title', 'industry', 'gender', 'no_of_employees', 'territory', 'qualification', 'course'];
+begin
+  -- What the person typed is never a reason to lose the person: an address that is none stays as an answer.
+  begin
+    person_email := private.normalize_email(p_fields ->> 'email');
+  exception when sqlstate 'PT422' then
+    extra := extra || jsonb_build_object('email', p_fields -> 'email');
+  end;
+
+  begin
+    person_phone := private.normalize_phone(p_fields ->> 'phone');
+  exception when sqlstate 'PT422' then
+    extra := extra || jsonb_build_object('phone', p_fields -> 'phone');
+  end;
+
+  for field in select k from jsonb_object_keys(p_fields) k where k <> all (known || array['custom_fields', 'source']) loop
+    extra := extra || jsonb_build_object(field, p_fields -> field);
+  end loop;
+
+  -- The same delivery, and the same person, wait for each other here; locks in one order, so none deadlocks.
+  perform pg_advisory_xact_lock(k.key)
+  from (
+    select distinct hashtextextended(v.value, 0) as key
+    from (values ('ref ' || p_source || ' ' || p_external_id), ('email ' || person_email), ('phone ' || person_phone)) v (value)
+    where v.value is not null
+    order by 1
+  ) k;
+
+  select r.lead_id into target
+  from private.lead_external_refs r
+  where r.source = p_source and r.external_id = p_external_id;
+
+  if target is null then
+    -- The same person by another way: the lead they have is theirs, the newest if there are several.
+    select l.id into target
+    from public.leads l
+    where l.deleted_at is null and (l.email = person_email or l.phone = person_phone)
+    order by l.created_at desc
+    limit 1;
+  end if;
+
+  if target is null then
+    insert into public.leads (salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees, territory, qualification, course, source, custom_fields)
+    values (
+      left(p_fields ->> 'salutation', 40), left(coalesce(p_fields ->> 'first_name', ''), 150), left(coalesce(p_fields ->> 'last_name', ''), 150),
+      coalesce(nullif(left(coalesce(p_fields ->> 'name', ''), 299), ''), case when person_email is null and person_phone is null and coalesce(p_fields ->> 'first_name', '') || coalesce(p_fields ->> 'last_name', '') = '' then 'Unnamed enquiry' else '' end),
+      person_email, person_phone, left(p_fields ->> 'organization', 300), left(p_fields ->> 'website', 2048), left(p_fields ->> 'job_title', 200),
+      left(p_fields ->> 'industry', 200), left(p_fields ->> 'gender', 40), left(p_fields ->> 'no_of_employees', 40), left(p_fields ->> 'territory', 200),
+      left(p_fields ->> 'qualification', 200), left(p_fields ->> 'course', 200), p_source, extra
+    )
+    returning leads.id into target;
+
+    made := true;
+  else
+    update public.leads l
+    set email = coalesce(l.email, person_email),
+      phone = coalesce(l.phone, person_phone),
+      organization = coalesce(l.organization, left(p_fields ->> 'organization', 300)),
+      job_title = coalesce(l.job_title, left(p_fields ->> 'job_title', 200)),
+      qualification = coalesce(l.qualification, left(p_fields ->> 'qualification', 200)),
+      course = coalesce(l.course, left(p_fields ->> 'course', 200)),
+      custom_fields = extra || l.custom_fields
+    where l.id = target
+      and (
+        (l.email is null and person_email is not null) or (l.phone is null and person_phone is not null)
+        or (l.organization is null and p_fields ->> 'organization' is not null) or (l.job_title is null and p_fields ->> 'job_title' is not null)
+        or (l.qualification is null and p_fields ->> 'qualification' is not null) or (l.course is null and p_fields ->> 'course' is not null)
+        or extra || l.custom_fields <> l.custom_fields
+      );
+  end if;
+
+  insert into private.lead_external_refs as r (source, external_id, lead_id, payload)
+  values (p_source, p_external_id, target, coalesce(p_raw, '{}'))
+  on conflict (source, external_id) do nothing;
+
+  return query select l.id, l.lead_id, made from public.leads l where l.id = target;
+end
+$$;
+
+comment on function private.ingest_lead(text, text, jsonb, jsonb) is 'Makes a lead of an enquiry from outside, or completes the one that is there: the same source and external id count once, however often and however simultaneously they come, and a known e-mail or phone leads to the lead that has it.';
+
+-- Views
+
+create view public.leads_list with (security_invoker = true) as
+select
+  l.id,
+  l.lead_id,
+  l.name,
+  l.email,
+  l.phone,
+  l.status,
+  l.source,
+  l.score,
+  l.last_interaction_at::date as "lastInteraction",
+  l.value,
+  l.currency,
+  l.assigned_to,
+  l.team_id,
+  l.created_at
+from public.leads l
+where l.deleted_at is null;
+
+comment on view public.leads_list is 'Leads in the columns of the lead list: id, name, email, status, source, score, lastInteraction (date), value. Answers D1-004.';
+
+-- Grants
+
+revoke all on public.leads, public.lead_history, public.leads_list from anon, authenticated, service_role;
+
+revoke all on private.lead_external_refs from anon, authenticated, service_role;
+
+grant select on public.leads, public.lead_history, public.leads_list to authenticated;
+
+grant insert (
+  id, salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
+  annual_revenue, territory, qualification, experience, course, source, status, value, currency, tags, custom_fields, assigned_to, team_id
+) on public.leads to authenticated;
+
+grant update (
+  salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
+  annual_revenue, territory, qualification, experience, course, source, status, value, currency, tags, custom_fields
+) on public.leads to authenticated;
+
+grant select, insert, update, delete on public.leads, public.lead_history to service_role;
+
+grant select on public.leads_list to service_role;
+
+revoke all on function private.prepare_lead() from public, anon, authenticated, service_role;
+
+revoke all on function private.record_lead_status() from public, anon, authenticated, service_role;
+
+revoke all on function private.find_lead(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.find_lead(text) to authenticated;
+
+revoke all on function public.lead_set_status(text, text, text) from public, anon, authenticated, service_role;
+
+grant execute on function public.lead_set_status(text, text, text) to authenticated;
+
+revoke all on function public.crm_create_lead(jsonb) from public, anon, authenticated, service_role;
+
+grant execute on function public.crm_create_lead(jsonb) to authenticated;
+
+revoke all on function private.ingest_lead(text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
+
+-- This module's errors
+
+insert into public.error_codes (code, sqlstate, message, hint) values
+  ('lead_not_found', 'PT404', 'There is no such lead, or it is not yours to see.', 'Send the id or the number, such as LEAD-001.'),
+  ('assignee_unavailable', 'PT422', 'This person cannot be given leads.', 'Choose an active person within your reach.');
