@@ -1,0 +1,1134 @@
+-- Background work: a transactional queue that neither loses a job nor lets a late worker acknowledge
+-- one that has passed to another.
+--
+-- A job is enqueued in the transaction that needs it. `run_at` is also the visibility timeout: a claim
+-- moves it to the end of the lease, so the job of a worker that died becomes due again by itself and
+-- no reaper is needed. Every acknowledgement names the lease it was given; no row means that the lease
+-- was lost and the work must be discarded. Only the database's clock decides.
+--
+-- pg_cron calls private.tick() every minute. pg_net is a hint and nothing more: its queue is lost in a
+-- crash, and the next tick then does what the lost request would have done.
+
+create extension if not exists pg_cron;
+
+create extension if not exists pg_net with schema extensions;
+
+-- Tables ---------------------------------------------------------------------------------------------
+
+create table private.job_providers (
+  name text primary key,
+  rate_per_second numeric,
+  burst integer not null default 1,
+  tokens double precision not null default 1,
+  refilled_at timestamptz not null default now(),
+  paused_until timestamptz,
+  constraint rate_is_positive check (rate_per_second > 0),
+  constraint burst_is_positive check (burst > 0)
+);
+
+insert into private.job_providers (name, rate_per_second, burst, tokens) values
+  ('none', null, 1, 1),
+  ('meta', 20, 40, 40),
+  ('whatsapp', 40, 80, 80),
+  ('sendgrid', 50, 100, 100),
+  ('twilio', 10, 20, 20),
+  ('razorpay', 10, 20, 20),
+  ('stripe', 20, 40, 40),
+  ('google', 5, 10, 10);
+
+create table private.jobs (
+  id uuid primary key default private.uuid_v7(),
+  kind text not null,
+  payload jsonb not null default '{}',
+  provider text not null default 'none',
+  priority smallint not null default 0,
+  run_at timestamptz not null default now(),
+  attempts integer not null default 0,
+  max_attempts integer not null default 20,
+  lease uuid,
+  dedupe_key text,
+  last_error text,
+  request_id text,
+  created_at timestamptz not null default now(),
+  constraint jobs_provider_is_known foreign key (provider) references private.job_providers (name)
+    on update cascade on delete restrict,
+  constraint kind_is_dotted_name check (kind ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$'),
+  constraint payload_is_object check (jsonb_typeof(payload) = 'object'),
+  constraint priority_is_a_class check (priority in (-1, 0, 1)),
+  constraint attempts_are_counted check (attempts >= 0),
+  constraint max_attempts_is_positive check (max_attempts > 0)
+)
+with (
+  fillfactor = 70,
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0,
+  autovacuum_analyze_threshold = 5000
+);
+
+create table private.jobs_archive (
+  id uuid primary key,
+  kind text not null,
+  payload jsonb not null,
+  provider text not null,
+  attempts integer not null,
+  outcome text not null,
+  request_id text,
+  created_at timestamptz not null,
+  finished_at timestamptz not null default now(),
+  constraint outcome_is_known check (outcome in ('done', 'cancelled'))
+)
+with (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000);
+
+create table private.jobs_dead (
+  id uuid primary key,
+  kind text not null,
+  payload jsonb not null,
+  provider text not null,
+  priority smallint not null,
+  attempts integer not null,
+  max_attempts integer not null,
+  dedupe_key text,
+  last_error text,
+  request_id text,
+  created_at timestamptz not null,
+  died_at timestamptz not null default now()
+);
+
+create table private.job_schedules (
+  name text primary key,
+  cron text,
+  every interval,
+  time_zone text not null default 'UTC',
+  kind text not null,
+  payload jsonb not null default '{}',
+  provider text not null default 'none',
+  priority smallint not null default 0,
+  is_enabled boolean not null default true,
+  checked_until timestamptz not null default date_trunc('minute', now()),
+  last_run timestamptz,
+  last_slot timestamp,
+  last_error text,
+  constraint schedules_provider_is_known foreign key (provider) references private.job_providers (name)
+    on update cascade on delete restrict,
+  constraint schedule_is_cron_or_interval check (num_nonnulls(cron, every) = 1),
+  constraint interval_is_a_minute_or_more check (every >= interval '1 minute')
+);
+
+create table private.job_drainer (
+  is_only boolean primary key default true,
+  lease uuid,
+  lease_until timestamptz,
+  constraint one_drainer check (is_only)
+);
+
+insert into private.job_drainer default values;
+
+-- Apart from the drainer's row, so that a long transaction that kicked never holds up the drainer.
+create table private.job_kick (
+  is_only boolean primary key default true,
+  kicked_at timestamptz not null default '-infinity',
+  constraint one_kick check (is_only)
+);
+
+insert into private.job_kick default values;
+
+-- Indexes --------------------------------------------------------------------------------------------
+
+-- The only index a claim reads: each provider and priority class is one ordered range, so a backlog
+-- of one never makes the claim of another walk past it.
+create index jobs_claim_order on private.jobs (provider, priority, run_at);
+
+create unique index jobs_are_unique_by_dedupe_key on private.jobs (kind, dedupe_key)
+  where dedupe_key is not null;
+
+create index jobs_archive_finished on private.jobs_archive using brin (finished_at);
+
+create index jobs_dead_newest on private.jobs_dead (died_at desc, id desc);
+
+-- Nothing here is reachable through the API: the functions below are the only way in.
+
+alter table private.job_providers enable row level security;
+
+alter table private.jobs enable row level security;
+
+alter table private.jobs_archive enable row level security;
+
+alter table private.jobs_dead enable row level security;
+
+alter table private.job_schedules enable row level security;
+
+alter table private.job_drainer enable row level security;
+
+alter table private.job_kick enable row level security;
+
+revoke all on private.job_providers, private.jobs, private.jobs_archive, private.jobs_dead,
+  private.job_schedules, private.job_drainer, private.job_kick
+  from public, anon, authenticated, service_role;
+
+-- Enqueue --------------------------------------------------------------------------------------------
+
+create function private.enqueue(
+  p_kind text,
+  p_payload jsonb default '{}',
+  p_run_at timestamptz default now(),
+  p_dedupe_key text default null,
+  p_priority smallint default 0::smallint,
+  p_provider text default null,
+  p_max_attempts integer default 20
+) returns uuid
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_id uuid;
+begin
+  loop
+    insert into private.jobs (kind, payload, run_at, dedupe_key, priority, provider, max_attempts, request_id)
+    values (
+      p_kind,
+      coalesce(p_payload, '{}'),
+      coalesce(p_run_at, now()),
+      p_dedupe_key,
+      sign(coalesce(p_priority, 0)::integer)::smallint,
+      coalesce(p_provider, 'none'),
+      coalesce(p_max_attempts, 20),
+      private.request_id()
+    )
+    on conflict (kind, dedupe_key) where dedupe_key is not null do nothing
+    returning id into v_id;
+
+    exit when v_id is not null;
+
+    select j.id into v_id
+    from private.jobs j
+    where j.kind = p_kind and j.dedupe_key = p_dedupe_key;
+
+    -- Finished between the two statements: there is room again.
+    exit when v_id is not null;
+  end loop;
+
+  return v_id;
+end
+$$;
+
+-- Claim ----------------------------------------------------------------------------------------------
+
+create function private.bury_jobs(p_ids uuid[], p_error text) returns integer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  with gone as (
+    delete from private.jobs where id = any (p_ids) returning *
+  )
+  insert into private.jobs_dead
+    (id, kind, payload, provider, priority, attempts, max_attempts, dedupe_key, last_error, request_id, created_at)
+  select id, kind, payload, provider, priority, attempts, max_attempts, dedupe_key,
+    left(coalesce(p_error, last_error), 2000), request_id, created_at
+  from gone
+  on conflict (id) do update set
+    attempts = excluded.attempts,
+    last_error = excluded.last_error,
+    died_at = now();
+
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+create function private.claim_jobs(
+  p_limit integer default 10,
+  p_lease interval default interval '60 seconds',
+  p_kinds text[] default null
+) returns table (
+  id uuid,
+  kind text,
+  payload jsonb,
+  provider text,
+  attempts integer,
+  max_attempts integer,
+  lease uuid,
+  leased_until timestamptz,
+  request_id text
+)
+language plpgsql volatile security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_lanes text[];
+  v_caps integer[];
+  v_limited text[];
+  v_ids uuid[];
+  v_spent uuid[];
+begin
+  -- A provider's lane is open while it is not paused and its bucket holds a whole token. Bucket rows
+  -- are locked only where work waits, and skipped when another claim holds them: claims never queue.
+  with buckets as (
+    select p.name,
+      floor(least(p.burst,
+        p.tokens + greatest(extract(epoch from now() - p.refilled_at), 0) * p.rate_per_second))::integer as cap
+    from private.job_providers p
+    where p.rate_per_second is not null
+      and coalesce(p.paused_until, '-infinity') <= now()
+      and exists (
+        select from private.jobs j
+        where j.provider = p.name and j.priority in (1, 0, -1) and j.run_at <= now()
+      )
+    for update of p skip locked
+  ), open_lanes as (
+    select b.name, b.cap from buckets b where b.cap >= 1
+    union all
+    select p.name, null
+    from private.job_providers p
+    where p.rate_per_second is null and coalesce(p.paused_until, '-infinity') <= now()
+  ), shuffled as (
+    select l.name, l.cap, row_number() over (order by random()) as turn from open_lanes l
+  ), classes (priority) as (
+    values (1), (0), (-1)
+  )
+  select array_agg(s.name order by c.priority desc, s.turn),
+    array_agg(s.cap order by c.priority desc, s.turn),
+    coalesce(array_agg(s.name) filter (where s.cap is not null and c.priority = 0), '{}')
+  into v_lanes, v_caps, v_limited
+  from shuffled s cross join classes c;
+
+  if v_lanes is null then
+    return;
+  end if;
+
+  -- EXECUTE, because a cached generic plan is blind to the limit and several times slower.
+  execute $claim$
+    select array_agg(q.id) filter (where not q.is_spent),
+      array_agg(q.id) filter (where q.is_spent)
+    from (
+      select p.id, p.is_spent, p.cap, row_number() over (partition by p.provider order by p.turn) as nth
+      from (
+        select j.id, j.is_spent, l.provider, l.cap, l.turn
+        from unnest($1, $2) with ordinality as l (provider, cap, turn)
+        cross join lateral (
+          select w.id, w.attempts >= w.max_attempts as is_spent
+          from private.jobs w
+          where w.provider = l.provider
+            and w.priority = 1 - (l.turn - 1) / $3
+            and w.run_at <= now()
+            and ($5 is null or w.kind = any ($5))
+          order by w.run_at
+          limit least($4, l.cap)
+          for update skip locked
+        ) j
+        limit $4
+      ) p
+    ) q
+    where q.cap is null or q.nth <= q.cap
+  $claim$
+  into v_ids, v_spent
+  using v_lanes, v_caps, cardinality(v_lanes) / 3, greatest(least(p_limit, 1000), 0), p_kinds;
+
+  if v_spent is not null then
+    perform private.bury_jobs(v_spent, null);
+  end if;
+
+  if v_ids is null then
+    return;
+  end if;
+
+  if v_limited <> '{}' then
+    update private.job_providers p
+    set tokens = least(p.burst,
+          p.tokens + greatest(extract(epoch from now() - p.refilled_at), 0) * p.rate_per_second) - u.used,
+      refilled_at = greatest(p.refilled_at, now())
+    from (
+      select j.provider, count(*) as used from private.jobs j where j.id = any (v_ids) group by j.provider
+    ) u
+    where p.name = u.provider and p.name = any (v_limited);
+  end if;
+
+  return query
+    update private.jobs j
+    set lease = gen_random_uuid(), attempts = j.attempts + 1, run_at = now() + p_lease
+    where j.id = any (v_ids)
+    returning j.id, j.kind, j.payload, j.provider, j.attempts, j.max_attempts, j.lease, j.run_at, j.request_id;
+end
+$$;
+
+-- Acknowledge: each needs the job and the lease it was claimed with --------------------------------------
+
+create function private.complete_job(p_id uuid, p_lease uuid) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  with done as (
+    delete from private.jobs where id = p_id and lease = p_lease returning *
+  )
+  insert into private.jobs_archive (id, kind, payload, provider, attempts, outcome, request_id, created_at)
+  select id, kind, payload, provider, attempts, 'done', request_id, created_at from done;
+
+  return found;
+end
+$$;
+
+create function private.complete_jobs(p_ids uuid[], p_leases uuid[]) returns integer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  with done as (
+    delete from private.jobs j
+    using unnest(p_ids, p_leases) as held (id, lease)
+    where j.id = held.id and j.lease = held.lease
+    returning j.*
+  )
+  insert into private.jobs_archive (id, kind, payload, provider, attempts, outcome, request_id, created_at)
+  select id, kind, payload, provider, attempts, 'done', request_id, created_at from done;
+
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+create function private.job_backoff(
+  p_attempts integer,
+  p_base interval default interval '5 seconds',
+  p_cap interval default interval '1 hour'
+) returns interval
+language sql volatile set search_path = ''
+as $$
+  select random() * least(p_cap, p_base * power(2, least(greatest(p_attempts - 1, 0), 20)))
+$$;
+
+create function private.fail_job(
+  p_id uuid,
+  p_lease uuid,
+  p_error text,
+  p_retry_after interval default null,
+  p_is_permanent boolean default false,
+  p_pause_provider boolean default false
+) returns text
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_job private.jobs;
+begin
+  select * into v_job from private.jobs where id = p_id and lease = p_lease for update;
+
+  if not found then
+    return 'lost';
+  end if;
+
+  if p_pause_provider and p_retry_after is not null and v_job.provider <> 'none' then
+    update private.job_providers
+    set paused_until = greatest(paused_until, now() + least(p_retry_after, interval '1 hour'))
+    where name = v_job.provider;
+  end if;
+
+  if p_is_permanent or v_job.attempts >= v_job.max_attempts then
+    perform private.bury_jobs(array[p_id], p_error);
+    return 'dead';
+  end if;
+
+  update private.jobs
+  set lease = null,
+    last_error = left(p_error, 2000),
+    run_at = now() + greatest(private.job_backoff(v_job.attempts), least(p_retry_after, interval '1 day'))
+  where id = p_id;
+
+  return 'retry';
+end
+$$;
+
+create function private.extend_job(p_id uuid, p_lease uuid, p_for interval default interval '60 seconds')
+returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update private.jobs set run_at = now() + p_for where id = p_id and lease = p_lease;
+  return found;
+end
+$$;
+
+create function private.snooze_job(p_id uuid, p_lease uuid, p_for interval default interval '0')
+returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update private.jobs
+  set run_at = now() + p_for, attempts = greatest(attempts - 1, 0), lease = null
+  where id = p_id and lease = p_lease;
+
+  return found;
+end
+$$;
+
+create function private.cancel_job(p_id uuid, p_lease uuid) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  with gone as (
+    delete from private.jobs where id = p_id and lease = p_lease returning *
+  )
+  insert into private.jobs_archive (id, kind, payload, provider, attempts, outcome, request_id, created_at)
+  select id, kind, payload, provider, attempts, 'cancelled', request_id, created_at from gone;
+
+  return found;
+end
+$$;
+
+-- Drainer lease and kick ------------------------------------------------------------------------------
+
+create function private.drainer_acquire(p_for interval default interval '30 seconds') returns uuid
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_lease uuid;
+begin
+  update private.job_drainer
+  set lease = gen_random_uuid(), lease_until = now() + p_for
+  where lease is null or lease_until <= now()
+  returning lease into v_lease;
+
+  return v_lease;
+end
+$$;
+
+create function private.drainer_renew(p_lease uuid, p_for interval default interval '30 seconds')
+returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update private.job_drainer set lease_until = now() + p_for where lease = p_lease;
+  return found;
+end
+$$;
+
+create function private.jobs_due() returns boolean
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.job_providers p
+    where coalesce(p.paused_until, '-infinity') <= now()
+      and exists (
+        select from private.jobs j
+        where j.provider = p.name and j.priority in (1, 0, -1) and j.run_at <= now()
+      )
+  );
+end
+$$;
+
+create function private.kick_worker(p_is_tick boolean default false) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_url text;
+  v_secret text;
+begin
+  -- One kick in five seconds is enough, and a writer never waits for another's kick.
+  update private.job_kick
+  set kicked_at = clock_timestamp()
+  where is_only = any (array(
+    select k.is_only from private.job_kick k
+    where k.kicked_at < clock_timestamp() - interval '5 seconds'
+    for update skip locked
+  ));
+
+  if not found and (
+    not p_is_tick
+    or (select kicked_at from private.job_kick) > clock_timestamp() - interval '5 seconds'
+  ) then
+    return false;
+  end if;
+
+  if to_regclass('vault.decrypted_secrets') is null then
+    return false;
+  end if;
+
+  execute $vault$
+    select max(decrypted_secret) filter (where name = 'functions_url'),
+      max(decrypted_secret) filter (where name = 'worker_secret')
+    from vault.decrypted_secrets
+    where name in ('functions_url', 'worker_secret')
+  $vault$ into v_url, v_secret;
+
+  if coalesce(v_url, '') = '' or coalesce(v_secret, '') = '' then
+    return false;
+  end if;
+
+  -- A narrow secret of its own: the tables of pg_net keep request headers.
+  perform net.http_post(
+    url => rtrim(v_url, '/') || '/worker',
+    body => '{}'::jsonb,
+    headers => jsonb_build_object('content-type', 'application/json', 'x-worker-secret', v_secret)
+  );
+
+  return true;
+exception when others then
+  -- The business transaction must not fail because a hint could not be given.
+  raise warning 'the worker was not kicked: %', sqlerrm;
+  return false;
+end
+$$;
+
+create function private.drainer_is_live() returns boolean
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  return exists (select from private.job_drainer where lease is not null and lease_until > now());
+end
+$$;
+
+create function private.drainer_release(p_lease uuid) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  update private.job_drainer set lease = null, lease_until = null where lease = p_lease;
+
+  if found and private.jobs_due() then
+    perform private.kick_worker();
+  end if;
+
+  return found;
+end
+$$;
+
+create function private.kick_on_enqueue() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  if exists (select from new_jobs where run_at <= now()) and not private.drainer_is_live() then
+    perform private.kick_worker();
+  end if;
+
+  return null;
+end
+$$;
+
+create trigger kick_worker
+  after insert on private.jobs
+  referencing new table as new_jobs
+  for each statement execute function private.kick_on_enqueue();
+
+-- Schedules --------------------------------------------------------------------------------------------
+
+create function private.cron_field_matches(p_field text, p_value integer, p_min integer, p_max integer)
+returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_part text;
+  v_match text[];
+  v_from integer;
+  v_to integer;
+  v_step integer;
+  v_is_match boolean := false;
+begin
+  foreach v_part in array string_to_array(p_field, ',') loop
+    v_match := regexp_match(v_part, '^(?:(\*)|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
+
+    if v_match is null then
+      perform private.fail('invalid_schedule', format('"%s" is not a cron field', p_field));
+    end if;
+
+    v_step := coalesce(v_match[4]::integer, 1);
+    v_from := case when v_match[1] = '*' then p_min else v_match[2]::integer end;
+    v_to := case
+      when v_match[1] = '*' then p_max
+      when v_match[3] is not null then v_match[3]::integer
+      when v_match[4] is not null then p_max
+      else v_from
+    end;
+
+    if v_step = 0 or v_from < p_min or v_to > p_max or v_from > v_to then
+      perform private.fail('invalid_schedule', format('"%s" is outside %s-%s', p_field, p_min, p_max));
+    end if;
+
+    v_is_match := v_is_match or (p_value between v_from and v_to and (p_value - v_from) % v_step = 0);
+  end loop;
+
+  return v_is_match;
+end
+$$;
+
+create function private.cron_matches(p_cron text, p_at timestamp) returns boolean
+language plpgsql immutable set search_path = ''
+as $$
+declare
+  v_fields text[] := regexp_split_to_array(btrim(p_cron), '\s+');
+  v_minute boolean;
+  v_hour boolean;
+  v_day boolean;
+  v_month boolean;
+  v_weekday boolean;
+begin
+  if cardinality(v_fields) <> 5 then
+    perform private.fail('invalid_schedule', format('"%s" does not have five fields', p_cron));
+  end if;
+
+  -- Every field is evaluated so that a bad one is refused when it is written.
+  v_minute := private.cron_field_matches(v_fields[1], extract(minute from p_at)::integer, 0, 59);
+  v_hour := private.cron_field_matches(v_fields[2], extract(hour from p_at)::integer, 0, 23);
+  v_day := private.cron_field_matches(v_fields[3], extract(day from p_at)::integer, 1, 31);
+  v_month := private.cron_field_matches(v_fields[4], extract(month from p_at)::integer, 1, 12);
+  v_weekday := private.cron_field_matches(v_fields[5], extract(dow from p_at)::integer, 0, 7)
+    or (extract(dow from p_at) = 0 and private.cron_field_matches(v_fields[5], 7, 0, 7));
+
+  -- As in cron: a day of the month and a day of the week, when both are named, are alternatives.
+  return v_minute and v_hour and v_month and case
+    when v_fields[3] like '*%' or v_fields[5] like '*%' then v_day and v_weekday
+    else v_day or v_weekday
+  end;
+end
+$$;
+
+alter table private.job_schedules
+  add constraint cron_is_readable check (cron is null or private.cron_matches(cron, timestamp '2026-01-01') is not null);
+
+create function private.enqueue_due_schedules(p_now timestamptz default now()) returns integer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_schedule private.job_schedules;
+  v_slot timestamp;
+  v_count integer := 0;
+begin
+  for v_schedule in
+    select * from private.job_schedules where is_enabled order by name for update skip locked
+  loop
+    begin
+      v_slot := null;
+
+      if v_schedule.every is not null then
+        v_slot := date_bin(v_schedule.every, p_now, timestamptz 'epoch') at time zone 'UTC';
+      else
+        -- The newest slot since the last look, so that a tick missed in an outage is made up once.
+        -- A schedule bound to an hour is compared by wall clock: the hour that a change of clocks
+        -- repeats must not run it twice.
+        select max(case when split_part(v_schedule.cron, ' ', 2) like '*%' then m.at at time zone 'UTC' else m.wall end)
+        into v_slot
+        from (
+          select g.at, g.at at time zone v_schedule.time_zone as wall
+          from generate_series(
+            greatest(v_schedule.checked_until + interval '1 minute', date_trunc('minute', p_now) - interval '26 hours'),
+            p_now,
+            interval '1 minute'
+          ) as g (at)
+        ) m
+        where private.cron_matches(v_schedule.cron, m.wall);
+      end if;
+
+      if v_slot > coalesce(v_schedule.last_slot, '-infinity') then
+        perform private.enqueue(
+          v_schedule.kind,
+          v_schedule.payload || jsonb_build_object('schedule', v_schedule.name),
+          p_dedupe_key => v_schedule.name || ':' || to_char(v_slot, 'YYYY-MM-DD"T"HH24:MI'),
+          p_priority => v_schedule.priority,
+          p_provider => v_schedule.provider
+        );
+        v_count := v_count + 1;
+      end if;
+
+      update private.job_schedules
+      set checked_until = greatest(checked_until, date_trunc('minute', p_now)),
+        last_slot = greatest(last_slot, v_slot),
+        last_run = case when v_slot > coalesce(v_schedule.last_slot, '-infinity') then p_now else last_run end,
+        last_error = null
+      where name = v_schedule.name;
+    exception when others then
+      -- One broken schedule must not stop the others.
+      update private.job_schedules set last_error = left(sqlerrm, 500) where name = v_schedule.name;
+    end;
+  end loop;
+
+  return v_count;
+end
+$$;
+
+create function private.jobs_prune(p_keep interval default interval '14 days') returns integer
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  delete from private.jobs_archive
+  where id = any (array(
+    select a.id from private.jobs_archive a where a.finished_at < now() - p_keep limit 20000
+  ));
+
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+insert into private.job_schedules (name, cron, kind) values ('jobs.prune', '17 * * * *', 'jobs.prune');
+
+create function private.tick() returns jsonb
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_enqueued integer := private.enqueue_due_schedules();
+  v_is_kicked boolean := false;
+begin
+  if private.jobs_due() and not private.drainer_is_live() then
+    v_is_kicked := private.kick_worker(p_is_tick => true);
+  end if;
+
+  return jsonb_build_object('enqueued', v_enqueued, 'kicked', v_is_kicked);
+end
+$$;
+
+select cron.schedule('intake-tick', '* * * * *', 'select private.tick()');
+
+select cron.schedule('intake-cron-history', '23 3 * * *',
+  $$delete from cron.job_run_details where end_time < now() - interval '3 days'$$);
+
+-- For administrators ---------------------------------------------------------------------------------------
+
+insert into public.error_codes (code, sqlstate, message, hint) values
+  ('job_not_found', 'PT404', 'There is no such job.', 'It may have finished: finished jobs are kept for 14 days.'),
+  ('job_is_running', 'PT409', 'The job is being worked on.', 'Wait for its lease to end, or cancel it.'),
+  ('job_is_queued_again', 'PT409', 'A newer job for the same thing is already queued.', null),
+  ('invalid_schedule', 'PT422', 'The schedule cannot be read.', 'Five cron fields: minute hour day month weekday.');
+
+create function private.list_jobs(p_state text, p_kind text, p_limit integer, p_before uuid)
+returns table (
+  id uuid, kind text, state text, payload jsonb, provider text, priority smallint, attempts integer,
+  max_attempts integer, run_at timestamptz, last_error text, request_id text, created_at timestamptz, ended_at timestamptz
+)
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform private.require_permission('jobs.manage');
+
+  return query
+    select * from (
+      select j.id, j.kind,
+        case
+          when j.lease is not null and j.run_at > now() then 'running'
+          when j.run_at > now() and j.attempts > 0 then 'retrying'
+          when j.run_at > now() then 'scheduled'
+          else 'queued'
+        end as state,
+        j.payload, j.provider, j.priority, j.attempts, j.max_attempts, j.run_at, j.last_error, j.request_id,
+        j.created_at, null::timestamptz
+      from private.jobs j
+      union all
+      select d.id, d.kind, 'dead', d.payload, d.provider, d.priority, d.attempts, d.max_attempts, null,
+        d.last_error, d.request_id, d.created_at, d.died_at
+      from private.jobs_dead d
+      union all
+      select a.id, a.kind, a.outcome, a.payload, a.provider, 0::smallint, a.attempts, null, null,
+        null, a.request_id, a.created_at, a.finished_at
+      from private.jobs_archive a
+    ) all_jobs
+    where (p_state is null or all_jobs.state = p_state)
+      and (p_kind is null or all_jobs.kind = p_kind)
+      and (p_before is null or all_jobs.id < p_before)
+    order by all_jobs.id desc
+    limit least(greatest(coalesce(p_limit, 50), 1), 200);
+end
+$$;
+
+create function public.jobs_list(
+  p_state text default null,
+  p_kind text default null,
+  p_limit integer default 50,
+  p_before uuid default null
+) returns table (
+  id uuid, kind text, state text, payload jsonb, provider text, priority smallint, attempts integer,
+  max_attempts integer, run_at timestamptz, last_error text, request_id text, created_at timestamptz, ended_at timestamptz
+)
+language sql stable security invoker set search_path = ''
+as $$
+  select * from private.list_jobs(p_state, p_kind, p_limit, p_before)
+$$;
+
+create function private.queue_health() returns table (
+  due integer, oldest_due_seconds integer, running integer, waiting integer, dead integer, is_draining boolean
+)
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  return query
+    select
+      (select count(*)::integer from (
+        select from private.jobs j where j.run_at <= now() limit 10001
+      ) d),
+      (select coalesce(max(extract(epoch from now() - first.run_at)), 0)::integer
+        from private.job_providers p
+        cross join (values (1), (0), (-1)) as c (priority)
+        cross join lateral (
+          select j.run_at from private.jobs j
+          where j.provider = p.name and j.priority = c.priority and j.run_at <= now()
+          order by j.run_at limit 1
+        ) first),
+      (select count(*)::integer from private.jobs j where j.lease is not null and j.run_at > now()),
+      (select count(*)::integer from (
+        select from private.jobs j where j.lease is null and j.run_at > now() limit 10001
+      ) w),
+      (select count(*)::integer from (select from private.jobs_dead limit 10001) x),
+      private.drainer_is_live();
+end
+$$;
+
+create function private.jobs_summary() returns jsonb
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  perform private.require_permission('jobs.manage');
+  return (select to_jsonb(h) from private.queue_health() h);
+end
+$$;
+
+create function public.jobs_stats() returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select private.jobs_summary()
+$$;
+
+create function private.retry_job(p_id uuid) returns uuid
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_is_running boolean;
+begin
+  perform private.require_permission('jobs.manage');
+
+  select j.lease is not null and j.run_at > now() into v_is_running
+  from private.jobs j where j.id = p_id for update;
+
+  if v_is_running then
+    perform private.fail('job_is_running');
+  elsif found then
+    update private.jobs set run_at = now() where id = p_id;
+    perform private.kick_worker();
+    return p_id;
+  end if;
+
+  with risen as (
+    delete from private.jobs_dead where id = p_id returning *
+  )
+  insert into private.jobs (id, kind, payload, provider, priority, max_attempts, dedupe_key, last_error, request_id, created_at)
+  select id, kind, payload, provider, priority, max_attempts, dedupe_key, last_error, request_id, created_at
+  from risen;
+
+  if not found then
+    perform private.fail('job_not_found', p_id::text);
+  end if;
+
+  return p_id;
+exception when unique_violation then
+  perform private.fail('job_is_queued_again', p_id::text);
+end
+$$;
+
+create function public.job_retry(p_id uuid) returns uuid
+language sql volatile security invoker set search_path = ''
+as $$
+  select private.retry_job(p_id)
+$$;
+
+create function private.cancel_job_by_admin(p_id uuid) returns uuid
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform private.require_permission('jobs.manage');
+
+  with gone as (
+    delete from private.jobs where id = p_id
+    returning id, kind, payload, provider, attempts, request_id, created_at
+  ), buried as (
+    delete from private.jobs_dead where id = p_id
+    returning id, kind, payload, provider, attempts, request_id, created_at
+  )
+  insert into private.jobs_archive (id, kind, payload, provider, attempts, outcome, request_id, created_at)
+  select id, kind, payload, provider, attempts, 'cancelled', request_id, created_at from gone
+  union all
+  select id, kind, payload, provider, attempts, 'cancelled', request_id, created_at from buried;
+
+  if not found then
+    perform private.fail('job_not_found', p_id::text);
+  end if;
+
+  return p_id;
+end
+$$;
+
+create function public.job_cancel(p_id uuid) returns uuid
+language sql volatile security invoker set search_path = ''
+as $$
+  select private.cancel_job_by_admin(p_id)
+$$;
+
+-- Grants: the worker and our own definers use the queue, administrators the four RPCs ------------------------
+
+revoke all on function
+  private.enqueue(text, jsonb, timestamptz, text, smallint, text, integer),
+  private.bury_jobs(uuid[], text),
+  private.claim_jobs(integer, interval, text[]),
+  private.complete_job(uuid, uuid),
+  private.complete_jobs(uuid[], uuid[]),
+  private.job_backoff(integer, interval, interval),
+  private.fail_job(uuid, uuid, text, interval, boolean, boolean),
+  private.extend_job(uuid, uuid, interval),
+  private.snooze_job(uuid, uuid, interval),
+  private.cancel_job(uuid, uuid),
+  private.drainer_acquire(interval),
+  private.drainer_renew(uuid, interval),
+  private.drainer_release(uuid),
+  private.drainer_is_live(),
+  private.jobs_due(),
+  private.kick_worker(boolean),
+  private.kick_on_enqueue(),
+  private.cron_field_matches(text, integer, integer, integer),
+  private.cron_matches(text, timestamp),
+  private.enqueue_due_schedules(timestamptz),
+  private.jobs_prune(interval),
+  private.tick(),
+  private.list_jobs(text, text, integer, uuid),
+  private.queue_health(),
+  private.jobs_summary(),
+  private.retry_job(uuid),
+  private.cancel_job_by_admin(uuid)
+  from public, anon, authenticated, service_role;
+
+grant execute on function
+  private.enqueue(text, jsonb, timestamptz, text, smallint, text, integer),
+  private.claim_jobs(integer, interval, text[]),
+  private.complete_job(uuid, uuid),
+  private.complete_jobs(uuid[], uuid[]),
+  private.fail_job(uuid, uuid, text, interval, boolean, boolean),
+  private.extend_job(uuid, uuid, interval),
+  private.snooze_job(uuid, uuid, interval),
+  private.cancel_job(uuid, uuid),
+  private.drainer_acquire(interval),
+  private.drainer_renew(uuid, interval),
+  private.drainer_release(uuid),
+  private.jobs_due(),
+  private.jobs_prune(interval),
+  private.queue_health()
+  to service_role;
+
+grant execute on function
+  private.list_jobs(text, text, integer, uuid),
+  private.jobs_summary(),
+  private.retry_job(uuid),
+  private.cancel_job_by_admin(uuid)
+  to authenticated;
+
+revoke all on function
+  public.jobs_list(text, text, integer, uuid),
+  public.jobs_stats(),
+  public.job_retry(uuid),
+  public.job_cancel(uuid)
+  from public, anon, authenticated, service_role;
+
+grant execute on function
+  public.jobs_list(text, text, integer, uuid),
+  public.jobs_stats(),
+  public.job_retry(uuid),
+  public.job_cancel(uuid)
+  to authenticated;
+
+-- Comments -----------------------------------------------------------------------------------------------
+
+comment on table private.jobs is 'Work that waits or runs. A row leaves for jobs_archive when done and for jobs_dead when given up.';
+
+comment on column private.jobs.run_at is 'When the job is due; while leased, when the lease ends.';
+
+comment on column private.jobs.lease is 'Fencing token of the latest claim. Acknowledgements with an older one change nothing.';
+
+comment on column private.jobs.payload is 'Ids, not copies of personal data: payloads outlive the rows they are about.';
+
+comment on column private.jobs.priority is '1 before 0 before -1.';
+
+comment on column private.jobs.dedupe_key is 'At most one live job per kind and key.';
+
+comment on table private.jobs_archive is 'Finished and cancelled jobs, kept 14 days.';
+
+comment on table private.jobs_dead is 'Dead letters: out of attempts, or failed for good. Retried or cancelled by an administrator.';
+
+comment on table private.job_providers is 'One token bucket per outside service; a null rate is unlimited. Claims take the tokens.';
+
+comment on column private.job_providers.paused_until is 'Set when the service asked to be left alone (Retry-After).';
+
+comment on table private.job_schedules is 'What tick() enqueues, by five-field cron expression or by interval.';
+
+comment on column private.job_schedules.time_zone is 'Zone in which the cron expression is read.';
+
+comment on column private.job_schedules.checked_until is 'Minute up to which the expression was evaluated.';
+
+comment on column private.job_schedules.last_slot is 'Newest slot enqueued; an older or equal one never runs again.';
+
+comment on table private.job_drainer is 'Lease of the one worker that drains the queue.';
+
+comment on table private.job_kick is 'When the worker was last called, to call it at most every five seconds.';
+
+comment on function private.enqueue(text, jsonb, timestamptz, text, smallint, text, integer) is
+  'Adds a job in the caller''s transaction; with a dedupe key, returns the live job that is already there.';
+
+comment on function private.claim_jobs(integer, interval, text[]) is
+  'Leases due jobs, urgent first, within each provider''s token bucket. Jobs out of attempts die here without running.';
+
+comment on function private.bury_jobs(uuid[], text) is 'Moves jobs to the dead letters.';
+
+comment on function private.complete_job(uuid, uuid) is 'Archives a finished job. False: the lease was lost, discard the work.';
+
+comment on function private.complete_jobs(uuid[], uuid[]) is 'Archives finished jobs; returns how many leases still held.';
+
+comment on function private.job_backoff(integer, interval, interval) is 'Exponential backoff with full jitter.';
+
+comment on function private.fail_job(uuid, uuid, text, interval, boolean, boolean) is
+  'retry, dead or lost. A Retry-After is honoured; a permanent error goes straight to the dead letters.';
+
+comment on function private.extend_job(uuid, uuid, interval) is 'Heartbeat. False: the lease was lost.';
+
+comment on function private.snooze_job(uuid, uuid, interval) is 'Hands a job back without spending an attempt.';
+
+comment on function private.cancel_job(uuid, uuid) is 'For a handler that finds its job pointless.';
+
+comment on function private.drainer_acquire(interval) is 'The drainer''s lease, or null while another holds it.';
+
+comment on function private.drainer_renew(uuid, interval) is 'False: the drainer''s lease was lost, stop.';
+
+comment on function private.drainer_release(uuid) is 'Ends draining, and calls the worker again if work is left.';
+
+comment on function private.drainer_is_live() is 'Whether some worker drains right now.';
+
+comment on function private.jobs_due() is 'Whether a job is due at a provider that is not paused.';
+
+comment on function private.kick_worker(boolean) is
+  'Posts to the worker function, at most every five seconds. Without the two Vault secrets it does nothing.';
+
+comment on function private.kick_on_enqueue() is 'Calls the worker when work arrives and none drains.';
+
+comment on function private.cron_field_matches(text, integer, integer, integer) is 'One cron field: *, lists, ranges, steps.';
+
+comment on function private.cron_matches(text, timestamp) is 'Whether a five-field cron expression names this minute.';
+
+comment on function private.enqueue_due_schedules(timestamptz) is 'Enqueues every schedule whose slot has come, once per slot.';
+
+comment on function private.jobs_prune(interval) is 'Deletes old archived jobs, at most 20,000 at a time.';
+
+comment on function private.tick() is 'Called by pg_cron every minute: enqueues schedules and calls the worker if work waits.';
+
+comment on function private.list_jobs(text, text, integer, uuid) is 'Body of jobs_list.';
+
+comment on function private.jobs_summary() is 'Body of jobs_stats.';
+
+comment on function private.queue_health() is 'Depth and age of the queue, counts capped at 10,001.';
+
+comment on function private.retry_job(uuid) is 'Body of job_retry.';
+
+comment on function private.cancel_job_by_admin(uuid) is 'Body of job_cancel.';
+
+comment on function public.jobs_list(text, text, integer, uuid) is
+  'Jobs, newest first: queued, scheduled, retrying, running, done, cancelled, dead. Needs jobs.manage.';
+
+comment on function public.jobs_stats() is 'Depth and age of the queue. Needs jobs.manage.';
+
+comment on function public.job_retry(uuid) is 'Runs a dead or waiting job now, a dead one with all its attempts. Needs jobs.manage.';
+
+comment on function public.job_cancel(uuid) is
+  'Takes a job out of the queue. One that runs is not stopped, but its result is refused. Needs jobs.manage.';
