@@ -1,0 +1,350 @@
+-- Routing: who gets which lead, and why.
+--
+-- A lead that arrives without an owner is given to the next member in turn of the team its rule names,
+-- within a cap per person. People with leads.assign assign by hand, one or many at a time. Every decision,
+-- also the decision that nobody can take a lead, leaves a row that says why.
+
+-- Tables
+
+create table public.assignment_rules (
+  id uuid primary key default private.uuid_v7(),
+  name text not null,
+  position smallint not null,
+  source text,
+  course text,
+  territory text,
+  team_id uuid not null references public.teams (id) on delete cascade,
+  is_active boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint assignment_rules_name_is_not_blank check (btrim(name) <> '' and length(name) <= 120),
+  constraint assignment_rules_position_is_unique unique (position) deferrable initially deferred
+);
+
+comment on table public.assignment_rules is 'Which team a lead without an owner goes to: the first active rule, by position, whose conditions all match. Without one, members of all automatically assigned teams take turns.';
+
+comment on column public.assignment_rules.source is 'Matches leads.source, whatever the case; null matches any.';
+
+create index assignment_rules_by_team on public.assignment_rules (team_id);
+
+create table public.lead_assignments (
+  id uuid primary key default private.uuid_v7(),
+  lead_id uuid not null references public.leads (id) on delete cascade,
+  from_user_id uuid references public.profiles (id) on delete set null,
+  to_user_id uuid references public.profiles (id) on delete set null,
+  team_id uuid references public.teams (id) on delete set null,
+  method text not null,
+  reason text,
+  batch_id uuid,
+  assigned_by uuid references public.profiles (id) on delete set null,
+  assigned_at timestamptz not null default now(),
+  constraint lead_assignments_method_is_known check (method in ('manual', 'automatic')),
+  constraint lead_assignments_reason_is_short check (length(reason) <= 1000)
+);
+
+comment on table public.lead_assignments is 'Why a lead went where it went, or why automatic assignment found nobody (to_user_id null). Visible where its lead is; read by lead.';
+
+comment on column public.lead_assignments.batch_id is 'The same for every lead of one lead_assign() call.';
+
+create index lead_assignments_of_lead on public.lead_assignments (lead_id, assigned_at desc);
+
+create index leads_waiting on public.leads (created_at, id) where assigned_to is null and deleted_at is null;
+
+comment on index public.leads_waiting is 'Leads without an owner, oldest first, for the sweep.';
+
+create sequence private.assignment_turn;
+
+create table private.assignment_turns (
+  user_id uuid primary key references public.profiles (id) on delete cascade,
+  turn bigint not null
+);
+
+comment on table private.assignment_turns is 'When each person last had their turn of automatic assignment; the smallest is next.';
+
+-- Policies
+
+alter table public.assignment_rules enable row level security;
+
+alter table public.lead_assignments enable row level security;
+
+alter table private.assignment_turns enable row level security;
+
+create policy assignment_rules_read on public.assignment_rules for select to authenticated
+  using ((select private.gate_own()) is not null);
+
+create policy assignment_rules_create on public.assignment_rules for insert to authenticated
+  with check ((select private.has_permission('routing.manage')));
+
+create policy assignment_rules_change on public.assignment_rules for update to authenticated
+  using ((select private.has_permission('routing.manage')))
+  with check ((select private.has_permission('routing.manage')));
+
+create policy assignment_rules_delete on public.assignment_rules for delete to authenticated
+  using ((select private.has_permission('routing.manage')));
+
+create policy lead_assignments_read on public.lead_assignments for select to authenticated
+  using (exists (select from public.leads l where l.id = lead_id));
+
+comment on policy lead_assignments_read on public.lead_assignments is 'Where the lead is visible. Always read by lead_id.';
+
+-- Functions
+
+create function private.open_leads_of(p_user_id uuid, p_limit integer) returns integer
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select count(*)::integer
+    from (
+      select
+      from public.leads l
+      join public.pipeline_stages s on s.key = l.status and not s.is_closed
+      where l.assigned_to = p_user_id and l.deleted_at is null
+      limit p_limit
+    ) counted
+  );
+end
+$$;
+
+comment on function private.open_leads_of(uuid, integer) is 'How many open leads a person has, counted no further than p_limit.';
+
+create function private.assign_lead(p_lead_id uuid) returns uuid
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  lead public.leads;
+  rule public.assignment_rules;
+  team uuid;
+  default_cap integer := (private.setting('routing.max_open_leads') #>> '{}')::integer;
+  chosen record;
+begin
+  -- One decision at a time, so that turns are fair and caps hold under concurrency.
+  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+
+  select * into lead from public.leads l where l.id = p_lead_id for no key update;
+
+  if lead.id is null or lead.assigned_to is not null or lead.deleted_at is not null then
+    return lead.assigned_to;
+  end if;
+
+  if lead.team_id is null then
+    select * into rule
+    from public.assignment_rules r
+    where r.is_active
+      and (r.source is null or lower(r.source) = lower(lead.source))
+      and (r.course is null or lower(r.course) = lower(lead.course))
+      and (r.territory is null or lower(r.territory) = lower(lead.territory))
+    order by r.position
+    limit 1;
+  end if;
+
+  team := coalesce(lead.team_id, rule.team_id);
+
+  select m.user_id, m.team_id, t.name as team_name into chosen
+  from public.team_members m
+  join public.teams t on t.id = m.team_id
+  join public.profiles p on p.id = m.user_id and p.is_active
+  left join private.assignment_turns turn on turn.user_id = m.user_id
+  where not m.is_manager
+    and (m.team_id = team or (team is null and t.is_auto_assigned))
+    and (
+      coalesce(p.max_open_leads, default_cap) is null
+      or private.open_leads_of(p.id, coalesce(p.max_open_leads, default_cap)) < coalesce(p.max_open_leads, default_cap)
+    )
+  order by turn.turn nulls first, m.user_id
+  limit 1;
+
+  if chosen.user_id is null then
+    if lead.team_id is distinct from team then
+      update public.leads l set team_id = team where l.id = p_lead_id;
+    end if;
+
+    -- Said once; the sweep tries again in silence.
+    insert into public.lead_assignments (lead_id, team_id, method, reason)
+    select p_lead_id, team, 'automatic', case
+      when team is null then 'No rule matches, and no automatically assigned team has an active member under the cap.'
+      else 'No active member of the team is under the cap.'
+    end
+    where not exists (select from public.lead_assignments a where a.lead_id = p_lead_id and a.to_user_id is null and a.method = 'automatic');
+
+    return null;
+  end if;
+
+  perform set_config('intake.assignment', jsonb_build_object(
+    'method', 'automatic',
+    'reason', case when rule.id is null then 'Next in turn' else format('Rule "%s": next in turn', rule.name) end
+  )::text, true);
+
+  update public.leads l set assigned_to = chosen.user_id, team_id = chosen.team_id where l.id = p_lead_id;
+
+  perform set_config('intake.assignment', '', true);
+
+  insert into private.assignment_turns as t (user_id, turn)
+  values (chosen.user_id, nextval('private.assignment_turn'))
+  on conflict (user_id) do update set turn = excluded.turn;
+
+  return chosen.user_id;
+end
+$$;
+
+comment on function private.assign_lead(uuid) is 'Gives a lead without an owner to the next person in turn, or records why nobody can take it. Returns the owner.';
+
+create function private.assign_waiting_leads(p_limit integer default 500) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  waiting uuid;
+  assigned integer := 0;
+begin
+  for waiting in
+    select l.id
+    from public.leads l
+    join public.pipeline_stages s on s.key = l.status and not s.is_closed
+    where l.assigned_to is null and l.deleted_at is null
+    order by l.created_at, l.id
+    limit p_limit
+  loop
+    if private.assign_lead(waiting) is not null then
+      assigned := assigned + 1;
+    end if;
+  end loop;
+
+  return assigned;
+end
+$$;
+
+comment on function private.assign_waiting_leads(integer) is 'Tries leads without an owner again, oldest first, for when capacity has come free. Run every five minutes.';
+
+create function private.lead_assign(p_lead_ids uuid[], p_user_id uuid, p_reason text) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  batch uuid := private.uuid_v7();
+  reachable uuid[];
+  assigned integer;
+begin
+  perform private.require_permission('leads.assign');
+
+  if coalesce(cardinality(p_lead_ids), 0) not between 1 and 1000 then
+    perform private.fail('argument_invalid', 'p_lead_ids takes 1 to 1000 ids');
+  end if;
+
+  if p_user_id is not null and not private.may_assign_to(p_user_id) then
+    perform private.fail('assignee_unavailable', p_user_id::text);
+  end if;
+
+  -- In one order, so that two overlapping batches wait instead of deadlocking.
+  select array_agg(t.id) into reachable
+  from (
+    select l.id
+    from public.leads l
+    where l.id = any (p_lead_ids)
+      and l.deleted_at is null
+      and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
+    order by l.id
+    for no key update
+  ) t;
+
+  perform set_config('intake.assignment', jsonb_build_object('method', 'manual', 'reason', p_reason, 'batch_id', batch)::text, true);
+
+  update public.leads l
+  set assigned_to = p_user_id
+  where l.id = any (reachable) and l.assigned_to is distinct from p_user_id;
+
+  get diagnostics assigned = row_count;
+
+  perform set_config('intake.assignment', '', true);
+
+  return jsonb_build_object(
+    'batch_id', batch,
+    'assigned', assigned,
+    'unchanged', coalesce(cardinality(reachable), 0) - assigned,
+    'not_found', coalesce((select jsonb_agg(distinct i) from unnest(p_lead_ids) i where i <> all (coalesce(reachable, '{}'))), '[]')
+  );
+end
+$$;
+
+comment on function private.lead_assign(uuid[], uuid, text) is 'Body of public.lead_assign().';
+
+create function public.lead_assign(p_lead_ids uuid[], p_user_id uuid, p_reason text default null) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select private.lead_assign(p_lead_ids, p_user_id, p_reason);
+$$;
+
+comment on function public.lead_assign(uuid[], uuid, text) is 'Assigns 1 to 1000 leads to a person (null: to nobody), with a reason. Answers {batch_id, assigned, unchanged, not_found[]}; ids the caller may not see count as not found. Needs leads.assign. Errors: permission_denied, argument_invalid, assignee_unavailable. Answers D3-005, D3-060, D4-026.';
+
+-- Triggers
+
+create function private.record_lead_assignment() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  decision jsonb := nullif(current_setting('intake.assignment', true), '')::jsonb;
+begin
+  insert into public.lead_assignments (lead_id, from_user_id, to_user_id, team_id, method, reason, batch_id, assigned_by)
+  values (
+    new.id, old.assigned_to, new.assigned_to, new.team_id, coalesce(decision ->> 'method', 'manual'),
+    left(decision ->> 'reason', 1000), (decision ->> 'batch_id')::uuid, private.gate_own()
+  );
+
+  return null;
+end
+$$;
+
+comment on function private.record_lead_assignment() is 'Writes lead_assignments, whoever reassigns.';
+
+create trigger record_lead_assignment after update of assigned_to on public.leads
+  for each row when (old.assigned_to is distinct from new.assigned_to) execute function private.record_lead_assignment();
+
+create function private.route_new_lead() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.assign_lead(new.id);
+  return null;
+end
+$$;
+
+comment on function private.route_new_lead() is 'Automatic assignment of a lead that came without an owner.';
+
+create trigger route_new_lead after insert on public.leads
+  for each row when (new.assigned_to is null and new.deleted_at is null) execute function private.route_new_lead();
+
+create trigger touch_updated_at before update on public.assignment_rules for each row execute function private.touch_updated_at();
+
+create trigger audit after insert or update or delete on public.assignment_rules for each row execute function private.audit_row();
+
+-- Schedule
+
+select cron.schedule('assign-waiting-leads', '*/5 * * * *', 'select private.assign_waiting_leads()');
+
+-- Grants
+
+revoke all on public.assignment_rules, public.lead_assignments from anon, authenticated, service_role;
+
+revoke all on private.assignment_turns from anon, authenticated, service_role;
+
+grant select, delete on public.assignment_rules to authenticated;
+
+grant insert (name, position, source, course, territory, team_id, is_active), update (name, position, source, course, territory, team_id, is_active) on public.assignment_rules to authenticated;
+
+grant select on public.lead_assignments to authenticated;
+
+grant select, insert, update, delete on public.assignment_rules, public.lead_assignments to service_role;
+
+revoke all on function private.open_leads_of(uuid, integer) from public, anon, authenticated, service_role;
+
+revoke all on function private.assign_lead(uuid) from public, anon, authenticated, service_role;
+
+revoke all on function private.assign_waiting_leads(integer) from public, anon, authenticated, service_role;
+
+revoke all on function private.lead_assign(uuid[], uuid, text) from public, anon, authenticated, service_role;
+
+grant execute on function private.lead_assign(uuid[], uuid, text) to authenticated;
+
+revoke all on function public.lead_assign(uuid[], uuid, text) from public, anon, authenticated, service_role;
+
+grant execute on function public.lead_assign(uuid[], uuid, text) to authenticated;
+
+revoke all on function private.record_lead_assignment() from public, anon, authenticated, service_role;
+
+revoke all on function private.route_new_lead() from public, anon, authenticated, service_role;
+
+-- This module's permission
+
+insert into public.permissions (key, description) values
+  ('routing.manage', 'Change the rules of automatic assignment');
