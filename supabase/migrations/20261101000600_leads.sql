@@ -193,7 +193,7 @@ create policy leads_change on public.leads for update to authenticated
   );
 
 create policy lead_history_read on public.lead_history for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_id));
+  using (exists (select from public.leads l where l.id = lead_history.lead_id));
 
 comment on policy lead_history_read on public.lead_history is 'Where the lead is visible. Always read by lead_id.';
 

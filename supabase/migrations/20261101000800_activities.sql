@@ -35,7 +35,7 @@ create index activities_of_lead on public.activities (lead_id, occurred_at desc,
 alter table public.activities enable row level security;
 
 create policy activities_read on public.activities for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_id));
+  using (exists (select from public.leads l where l.id = activities.lead_id));
 
 comment on policy activities_read on public.activities is 'Where the lead is visible. Always read by lead_id.';
 

@@ -83,7 +83,7 @@ create policy assignment_rules_delete on public.assignment_rules for delete to a
   using ((select private.has_permission('routing.manage')));
 
 create policy lead_assignments_read on public.lead_assignments for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_id));
+  using (exists (select from public.leads l where l.id = lead_assignments.lead_id));
 
 comment on policy lead_assignments_read on public.lead_assignments is 'Where the lead is visible. Always read by lead_id.';
 
@@ -113,7 +113,7 @@ declare
   lead public.leads;
   rule public.assignment_rules;
   team uuid;
-  default_cap integer := (private.setting('routing.max_open_leads') #>> '{}')::integer;
+  default_cap integer := nullif((private.setting('routing.max_open_leads') #>> '{}')::integer, 0);
   chosen record;
 begin
   -- One decision at a time, so that turns are fair and caps hold under concurrency.
@@ -344,7 +344,9 @@ revoke all on function private.record_lead_assignment() from public, anon, authe
 
 revoke all on function private.route_new_lead() from public, anon, authenticated, service_role;
 
--- This module's permission
+-- This module's permission and setting
 
 insert into public.permissions (key, description) values
   ('routing.manage', 'Change the rules of automatic assignment');
+
+select private.define_setting('routing.max_open_leads', '0', 'integer', 'How many open leads automatic assignment leaves with a person whose profile says nothing; 0 is no limit', 0, 100000);
