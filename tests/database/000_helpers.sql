@@ -3,7 +3,26 @@
 -- Committed on purpose, in a schema that only a test database has; the files that use them roll back.
 -- It prints TAP itself, so that `supabase test db`, which runs files in order of their names, can run it.
 
+begin;
+
 create extension if not exists pgtap with schema extensions;
+
+-- The default privileges of a project may keep functions from the roles that assertions run as.
+do $$
+declare
+  signature regprocedure;
+begin
+  for signature in
+    select d.objid
+    from pg_depend d
+    join pg_extension e on e.oid = d.refobjid and e.extname = 'pgtap'
+    join pg_proc p on p.oid = d.objid
+    where d.classid = 'pg_proc'::regclass and d.deptype = 'e' and not has_function_privilege('anon', d.objid, 'execute')
+  loop
+    execute format('grant execute on routine %s to anon, authenticated, service_role', signature);
+  end loop;
+end
+$$;
 
 drop schema if exists tests cascade;
 
@@ -118,6 +137,8 @@ $$;
 comment on function tests.clear_authentication() is 'Back to the role that runs the tests.';
 
 grant execute on all functions in schema tests to anon, authenticated, service_role;
+
+commit;
 
 begin;
 
