@@ -6,6 +6,10 @@
 
 create extension if not exists pg_trgm with schema extensions;
 
+create extension if not exists pg_cron;
+
+create extension if not exists pg_net with schema extensions;
+
 create schema private;
 
 revoke all on schema private from public;

@@ -9,10 +9,6 @@
 -- pg_cron calls private.tick() every minute. pg_net is a hint and nothing more: its queue is lost in a
 -- crash, and the next tick then does what the lost request would have done.
 
-create extension if not exists pg_cron;
-
-create extension if not exists pg_net with schema extensions;
-
 -- Tables ---------------------------------------------------------------------------------------------
 
 create table private.job_providers (

@@ -1,0 +1,307 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type postgres from "postgres";
+import { type Engine, startEngine } from "./engine.ts";
+import { interleaved, table } from "./measure.ts";
+import { personId, seedLeads, teamId } from "./seed.ts";
+
+const LEADS = 1_000_000;
+const ROUNDS = 20;
+/** From one millisecond on the ratio counts; below it the cost of a statement's gates is a constant. */
+const RATIO_LIMIT = 1.15;
+const CONSTANT_LIMIT_MS = 0.2;
+const UNHINTED_LIMIT = 5;
+const INSERT_LIMIT = 0.5;
+
+interface Persona {
+  role: "counselor" | "manager" | "admin";
+  id: string;
+  /** What a client adds to its own list queries. */
+  scope: string;
+}
+
+const PERSONAS: Persona[] = [
+  {
+    role: "counselor",
+    id: personId("counselor", 7),
+    scope: `and assigned_to = '${personId("counselor", 7)}'`,
+  },
+  { role: "manager", id: personId("manager", 7), scope: `and team_id = '${teamId(7)}'` },
+  { role: "admin", id: personId("admin", 0), scope: "" },
+];
+
+const COLUMNS = "id, lead_id, name, email, phone, status, source, score, value, created_at";
+const NEWEST = "order by created_at desc, id desc limit 50";
+
+function queries(scope: string, cursor: { created_at: Date; id: string }): Record<string, string> {
+  const after = `and (created_at, id) < ('${cursor.created_at.toISOString()}', '${cursor.id}')`;
+  return {
+    "newest 50": `select ${COLUMNS} from public.leads where deleted_at is null ${scope} ${NEWEST}`,
+    "filtered 50": `select ${COLUMNS} from public.leads where deleted_at is null ${scope} and status = 'qualified' and source = 'Website' ${NEWEST}`,
+    "page two": `select ${COLUMNS} from public.leads where deleted_at is null ${scope} ${after} ${NEWEST}`,
+    "exact count": `select count(*) from public.leads where deleted_at is null ${scope}`,
+  };
+}
+
+export interface Row {
+  role: string;
+  query: string;
+  floor_ms: number;
+  rls_ms: number;
+  ratio: number;
+  more_ms: number;
+  plan: string;
+  holds: boolean;
+}
+
+export async function benchRls(): Promise<boolean> {
+  const engine = await startEngine();
+  try {
+    await seedLeads(engine.admin, LEADS);
+    const rows: Row[] = [];
+    const plans: Record<string, string> = {};
+    for (const persona of PERSONAS) await benchReads(engine, persona, rows, plans);
+    const writes = await benchWrites(engine);
+    await report(engine, rows, plans, writes);
+    return rows.every((row) => row.holds) && writes.every((write) => write.holds);
+  } finally {
+    await engine.stop();
+  }
+}
+
+async function benchReads(
+  engine: Engine,
+  persona: Persona,
+  rows: Row[],
+  plans: Record<string, string>,
+): Promise<void> {
+  const floor = await engine.admin.reserve();
+  const user = await engine.admin.reserve();
+  try {
+    const [fiftieth] = await floor.unsafe<{ created_at: Date; id: string }[]>(
+      `select created_at, id from public.leads where deleted_at is null ${persona.scope} ${NEWEST.replace("limit 50", "offset 49 limit 1")}`,
+    );
+    if (!fiftieth) throw new Error("The benchmark's data is incomplete.");
+    const cases = queries(persona.scope, fiftieth);
+    for (const [name, query] of Object.entries(cases)) {
+      rows.push(await benchQuery(persona, name, query, query, floor, user, plans));
+    }
+    if (persona.scope !== "") {
+      const list = cases["newest 50"] ?? "";
+      const row = await benchQuery(
+        persona,
+        "newest 50, no scope filter",
+        list,
+        list.replace(persona.scope, ""),
+        floor,
+        user,
+        plans,
+      );
+      row.holds = row.ratio <= UNHINTED_LIMIT && !row.plan.includes("Seq Scan");
+      rows.push(row);
+    }
+  } finally {
+    floor.release();
+    user.release();
+  }
+}
+
+async function benchQuery(
+  persona: Persona,
+  name: string,
+  floorQuery: string,
+  userQuery: string,
+  floor: postgres.ReservedSql,
+  user: postgres.ReservedSql,
+  plans: Record<string, string>,
+): Promise<Row> {
+  const claims = JSON.stringify({
+    sub: persona.id,
+    role: "authenticated",
+    session_id: persona.id,
+  });
+  const [floorMs = Number.NaN, rlsMs = Number.NaN] = await interleaved(ROUNDS, [
+    () => inTransaction(floor, [], floorQuery),
+    () =>
+      inTransaction(
+        user,
+        ["set local role authenticated", `set local request.jwt.claims = '${claims}'`],
+        userQuery,
+      ),
+  ]);
+  const plan = await explain(user, claims, userQuery);
+  plans[`${persona.role}: ${name}`] = plan;
+  const ratio = rlsMs / floorMs;
+  const scan =
+    /(Index Only Scan|Index Scan|Bitmap Heap Scan|Seq Scan)[^\n]* on leads/.exec(plan)?.[0] ?? "";
+  const cheap = floorMs >= 1 ? ratio <= RATIO_LIMIT : rlsMs - floorMs <= CONSTANT_LIMIT_MS;
+  return {
+    role: persona.role,
+    query: name,
+    floor_ms: floorMs,
+    rls_ms: rlsMs,
+    ratio,
+    more_ms: rlsMs - floorMs,
+    plan: scan.replace(/ on leads$/, ""),
+    holds: cheap && !plan.includes("Seq Scan on leads"),
+  };
+}
+
+/** Times the query alone: begin, role and claims are set before, as the Data API does for both. */
+async function inTransaction(
+  sql: postgres.ReservedSql,
+  before: string[],
+  query: string,
+): Promise<number> {
+  await sql.unsafe(["begin", ...before].join(";")).simple();
+  const start = performance.now();
+  await sql.unsafe(query);
+  const time = performance.now() - start;
+  await sql.unsafe("commit");
+  return time;
+}
+
+async function explain(sql: postgres.ReservedSql, claims: string, query: string): Promise<string> {
+  await sql
+    .unsafe(`begin; set local role authenticated; set local request.jwt.claims = '${claims}'`)
+    .simple();
+  const lines = await sql.unsafe(`explain (analyze, costs off, timing off, summary off) ${query}`);
+  await sql.unsafe("commit");
+  return lines.map((line) => String(line["QUERY PLAN"])).join("\n");
+}
+
+interface Write {
+  measure: string;
+  value: string;
+  limit: string;
+  holds: boolean;
+}
+
+async function benchWrites(engine: Engine): Promise<Write[]> {
+  const sql = engine.admin;
+  await sql`drop table if exists public.leads_bare`;
+  await sql`create table public.leads_bare (like public.leads including all)`;
+  await sql`alter table public.leads_bare set (fillfactor = 85)`;
+  // The bare table is as large as the real one, so that its indexes are as deep.
+  const columns = await insertable(sql);
+  await sql.unsafe(
+    `insert into public.leads_bare (${columns}) overriding system value select ${columns} from public.leads`,
+  );
+  await sql`analyze public.leads_bare`;
+  const owner = personId("counselor", 7);
+  let n = 0;
+  const insert = (name: string) => async () => {
+    const start = performance.now();
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        for (let i = 0; i < 50; i += 1) {
+          n += 1;
+          await sql`
+            insert into ${sql(name)} (name, email, phone, source, status, currency, assigned_to, team_id)
+            values (${`Bench ${n}`}, ${`bench${n}.${process.pid}@example.com`}, ${`+9180000${String(n).padStart(5, "0")}`}, 'Website', 'new', 'INR', ${owner}, ${teamId(7)})
+          `;
+        }
+      }),
+    );
+    return performance.now() - start;
+  };
+  const [bare = Number.NaN, full = Number.NaN] = await interleaved(10, [
+    insert("leads_bare"),
+    insert("leads"),
+  ]);
+  await sql`drop table public.leads_bare`;
+  const share = bare / full;
+  const hot = await hotShare(sql);
+  await sql`delete from public.leads where email like 'bench%@example.com'`;
+  return [
+    {
+      measure: "insert with all triggers, share of the rate without",
+      value: `${share.toFixed(2)} (${Math.round(200_000 / full)}/s of ${Math.round(200_000 / bare)}/s)`,
+      limit: `≥ ${INSERT_LIMIT}`,
+      holds: share >= INSERT_LIMIT,
+    },
+    {
+      measure: "stage changes that stay heap-only",
+      value: `${(hot * 100).toFixed(1)} %`,
+      limit: "≥ 95 %",
+      holds: hot >= 0.95,
+    },
+  ];
+}
+
+async function insertable(sql: postgres.Sql): Promise<string> {
+  const columns = await sql<{ name: string }[]>`
+    select attname as name from pg_attribute
+    where attrelid = 'public.leads'::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+  `;
+  return columns.map((column) => column.name).join(", ");
+}
+
+async function hotShare(sql: postgres.Sql): Promise<number> {
+  const read = async () => {
+    await sql`select pg_stat_force_next_flush()`;
+    const [row] =
+      await sql`select pg_stat_get_tuples_updated('public.leads'::regclass)::int as all, pg_stat_get_tuples_hot_updated('public.leads'::regclass)::int as hot`;
+    return { all: Number(row?.all), hot: Number(row?.hot) };
+  };
+  const one = await sql.reserve();
+  try {
+    const before = await read();
+    const leads = await one<{ id: string }[]>`
+      select id from public.leads where status = 'new' and email like 'lead%' order by created_at limit 1000
+    `;
+    for (const { id } of leads) {
+      await one`update public.leads set status = 'contacted' where id = ${id}`;
+    }
+    await one`select pg_stat_force_next_flush()`;
+    await one`select 1`;
+    const after = await read();
+    await one`set session_replication_role = replica`;
+    await one`update public.leads set status = 'new', max_stage = 1 where id in ${one(leads.map((lead) => lead.id))}`;
+    await one`reset session_replication_role`;
+    return (after.hot - before.hot) / (after.all - before.all);
+  } finally {
+    one.release();
+  }
+}
+
+async function report(
+  engine: Engine,
+  rows: Row[],
+  plans: Record<string, string>,
+  writes: Write[],
+): Promise<void> {
+  const out = process.stdout;
+  out.write(`\n${LEADS.toLocaleString("en")} leads, medians of ${ROUNDS}, interleaved\n\n`);
+  out.write(
+    `${table(
+      rows.map((row) => ({
+        role: row.role,
+        query: row.query,
+        "without RLS": `${row.floor_ms.toFixed(2)} ms`,
+        "with RLS": `${row.rls_ms.toFixed(2)} ms`,
+        ratio: row.ratio.toFixed(2),
+        more: `${row.more_ms.toFixed(2)} ms`,
+        plan: row.plan,
+        holds: row.holds ? "yes" : "NO",
+      })),
+    )}\n\n`,
+  );
+  out.write(
+    `${table(writes.map(({ holds, ...write }) => ({ ...write, holds: holds ? "yes" : "NO" })))}\n\n`,
+  );
+  for (const [name, plan] of Object.entries(plans)) out.write(`— ${name}\n${plan}\n\n`);
+  out.write(
+    `${Object.entries(engine.machine)
+      .map(([k, v]) => `${k}: ${v}`)
+      .join("\n")}\n`,
+  );
+  const folder = join(import.meta.dirname, "results");
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, "rls.json");
+  await writeFile(
+    file,
+    `${JSON.stringify({ machine: engine.machine, rows, writes, plans }, null, 2)}\n`,
+  );
+  out.write(`\nWritten to bench/results/rls.json\n`);
+}

@@ -1,0 +1,11 @@
+import { benchRls } from "./rls.ts";
+
+const BENCHES: Record<string, () => Promise<boolean>> = { rls: benchRls };
+
+const name = process.argv[2] ?? "";
+const bench = BENCHES[name];
+if (!bench) {
+  process.stderr.write(`Which benchmark? npm run bench -- ${Object.keys(BENCHES).join(" | ")}\n`);
+  process.exit(2);
+}
+process.exitCode = (await bench()) ? 0 : 1;
