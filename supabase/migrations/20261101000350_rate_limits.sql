@@ -7,6 +7,8 @@
 -- What it is not: a hit is part of the request's transaction, so a request that fails gives it back, and
 -- only accepted writes are counted. Edge functions take hits in a transaction of their own, before the work.
 
+create extension if not exists pg_cron;
+
 -- Tables
 
 create unlogged table private.rate_limits (
@@ -143,6 +145,10 @@ end
 $$;
 
 comment on function private.rate_limits_purge() is 'Forgets buckets nobody used for a day.';
+
+-- Schedule
+
+select cron.schedule('intake-rate-limits-purge', '11 * * * *', 'select private.rate_limits_purge()');
 
 -- Grants
 

@@ -293,6 +293,10 @@ $$;
 
 comment on function public.audit_search(timestamptz, timestamptz, uuid, text, text, text, integer, integer) is 'Searches the audit trail, newest first: {logs, total, page, limit}. From p_date_from up to, not including, p_date_to; p_search looks into record, resource and values; at most 200 per page. Needs audit.read. Answers D3-048; a single entry (D3-049) is from("audit_logs").select().eq("id", id).single().';
 
+-- Schedule
+
+select cron.schedule('intake-audit-maintain', '7 20 * * *', 'select private.audit_maintain()');
+
 -- Grants
 
 revoke all on public.audit_logs from anon, authenticated, service_role;
