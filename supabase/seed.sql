@@ -1,0 +1,302 @@
+-- A demo organisation, for local stacks and projects that may be thrown away: two teams, six people, and
+-- some three hundred enquiries of the last 120 days with the history of each.
+--
+-- Nothing here is random: the same leads arise on every run, only their dates follow the clock. They are
+-- written as the application writes them, so that triggers number them, assign them and record what
+-- happens; afterwards what was recorded is dated back. The audit trail is not: it says when rows were
+-- really written. Names are invented, addresses are at example.com, and no Indian mobile number starts
+-- with 1.
+
+-- Once, and only into a project without people: the accounts below have a password that everybody knows.
+-- Everything after this block needs the table it makes.
+do $$
+begin
+  if exists (select from auth.users) or exists (select from public.leads) then
+    raise exception 'seed.sql was not run: this project has accounts or leads already'
+      using hint = 'The demo data goes into an empty database only. Locally: npm run local -- reset';
+  end if;
+
+  create temporary table demo_people (
+    id uuid,
+    email text,
+    full_name text,
+    role text,
+    team_id uuid,
+    department text,
+    designation text,
+    max_open_leads integer
+  );
+end
+$$;
+
+-- Accounts, as the Auth server writes them. A trigger gives each a profile, which is inactive at first.
+
+insert into demo_people values
+  ('00000000-0000-4000-8000-000000000001', 'admin@intake.test', 'Asha Menon', 'admin', null, 'Operations', 'Head of Operations', null),
+  ('00000000-0000-4000-8000-00000000000a', 'manager.a@intake.test', 'Rohan Iyer', 'manager', '00000000-0000-4000-8000-0000000000aa', 'Admissions', 'Admissions Manager', null),
+  ('00000000-0000-4000-8000-0000000000a1', 'counselor.a1@intake.test', 'Priya Nair', 'counselor', '00000000-0000-4000-8000-0000000000aa', 'Admissions', 'Senior Counselor', null),
+  ('00000000-0000-4000-8000-0000000000a2', 'counselor.a2@intake.test', 'Arjun Mehta', 'counselor', '00000000-0000-4000-8000-0000000000aa', 'Admissions', 'Counselor', null),
+  ('00000000-0000-4000-8000-00000000000b', 'manager.b@intake.test', 'Kavita Rao', 'manager', '00000000-0000-4000-8000-0000000000bb', 'Admissions', 'Centre Manager', null),
+  ('00000000-0000-4000-8000-0000000000b1', 'counselor.b1@intake.test', 'Imran Sheikh', 'counselor', '00000000-0000-4000-8000-0000000000bb', 'Admissions', 'Counselor', 26);
+
+insert into auth.users (
+  instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, raw_app_meta_data, raw_user_meta_data,
+  created_at, updated_at, confirmation_token, recovery_token, email_change, email_change_token_new
+)
+select
+  '00000000-0000-0000-0000-000000000000', d.id, 'authenticated', 'authenticated', d.email,
+  extensions.crypt('Intake-demo-2026', extensions.gen_salt('bf')), now() - interval '130 days',
+  '{"provider": "email", "providers": ["email"]}', jsonb_build_object('full_name', d.full_name, 'email_verified', true),
+  now() - interval '130 days', now() - interval '130 days', '', '', '', ''
+from demo_people d;
+
+insert into auth.identities (id, provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+select
+  gen_random_uuid(), d.id::text, d.id,
+  jsonb_build_object('sub', d.id, 'email', d.email, 'email_verified', true, 'phone_verified', false),
+  'email', null, now() - interval '130 days', now() - interval '130 days'
+from demo_people d;
+
+-- The organisation
+
+update public.system_settings set value = '"Meridian Medical Academy"'
+where key = 'organization.name' and exists (select from demo_people);
+
+insert into public.teams (id, name, description) values
+  ('00000000-0000-4000-8000-0000000000aa', 'Online Admissions', 'Enquiries from the web and from campaigns.'),
+  ('00000000-0000-4000-8000-0000000000bb', 'Delhi Centre', 'Walk-ins and referrals.');
+
+update public.profiles p
+set role_id = r.id, is_active = true, department = d.department, designation = d.designation, timezone = 'Asia/Kolkata',
+  availability = case d.role when 'counselor' then 'available' else 'offline' end, max_open_leads = d.max_open_leads
+from demo_people d
+join public.roles r on r.key = d.role
+where p.id = d.id;
+
+insert into public.team_members (team_id, user_id, is_manager)
+select d.team_id, d.id, d.role = 'manager' from demo_people d where d.team_id is not null;
+
+-- Google and LinkedIn match no rule: everybody takes turns. Imran Sheikh takes 26 open leads and no more,
+-- so some walk-ins and referrals wait until he closes others.
+insert into public.assignment_rules (name, position, source, team_id) values
+  ('Facebook Ad to Online Admissions', 1, 'Facebook Ad', '00000000-0000-4000-8000-0000000000aa'),
+  ('Website to Online Admissions', 2, 'Website', '00000000-0000-4000-8000-0000000000aa'),
+  ('Walk-in to Delhi Centre', 3, 'Walk-in', '00000000-0000-4000-8000-0000000000bb'),
+  ('Referral to Delhi Centre', 4, 'Referral', '00000000-0000-4000-8000-0000000000bb');
+
+-- A lead form of Meta with two questions of its own; the default rows map the usual ones.
+insert into public.lead_source_forms (provider, form_id, page_id, name) values
+  ('meta', '310000000000001', '100000000000001', 'Fellowship enquiry');
+
+insert into public.lead_source_mappings (provider, form_id, field, target, transform, position) values
+  ('meta', '310000000000001', 'which_course_are_you_interested_in?', 'course', 'trim', 10),
+  ('meta', '310000000000001', 'years_of_practice', 'custom:years_of_practice', 'trim', 20);
+
+-- Leads, oldest first, each taken as far as it got before the next one comes.
+
+do $$
+declare
+  people constant integer := 312;
+  -- Men and women in turn, for salutation and gender.
+  first_names constant text[] := array[
+    'Aarav', 'Aditi', 'Akash', 'Ananya', 'Anil', 'Bhavna', 'Chetan', 'Deepa', 'Dinesh', 'Esha', 'Gaurav', 'Harini', 'Ishaan', 'Jyoti', 'Karthik', 'Lakshmi',
+    'Manish', 'Meera', 'Nikhil', 'Nandini', 'Pranav', 'Pooja', 'Rahul', 'Ritu', 'Sameer', 'Sara', 'Sanjay', 'Shreya', 'Varun', 'Sunita', 'Vikram', 'Tanvi'
+  ];
+  last_names constant text[] := array[
+    'Agarwal', 'Banerjee', 'Bhat', 'Chatterjee', 'Chauhan', 'Das', 'Deshmukh', 'Fernandes', 'Gill', 'Gupta', 'Hegde', 'Jain', 'Joshi', 'Kapoor', 'Khan', 'Kulkarni',
+    'Malhotra', 'Mishra', 'Nambiar', 'Pandey', 'Patel', 'Pillai', 'Rao', 'Reddy', 'Saxena', 'Shah', 'Sharma', 'Singh', 'Thomas', 'Varma', 'Yadav'
+  ];
+  -- As often as they stand here.
+  sources constant text[] := array[
+    'Website', 'Website', 'Website', 'Website', 'Facebook Ad', 'Facebook Ad', 'Facebook Ad', 'Facebook Ad', 'Facebook Ad',
+    'Google', 'Google', 'Google', 'LinkedIn', 'Walk-in', 'Walk-in', 'Referral'
+  ];
+  courses constant text[] := array[
+    'Fellowship in Diabetology', 'Fellowship in Emergency Medicine', 'Fellowship in Critical Care', 'Fellowship in Clinical Cardiology',
+    'Fellowship in Aesthetic Medicine', 'Fellowship in Internal Medicine', 'PG Diploma in Public Health', 'MBA in Hospital Administration'
+  ];
+  fees constant integer[] := array[185000, 240000, 260000, 275000, 165000, 220000, 95000, 320000];
+  qualifications constant text[] := array['MBBS', 'MBBS', 'MBBS', 'MBBS', 'MD', 'BDS', 'BAMS', 'B.Sc. Nursing'];
+  cities constant text[] := array[
+    'New Delhi', 'Mumbai', 'Bengaluru', 'Hyderabad', 'Chennai', 'Pune', 'Kolkata', 'Lucknow', 'Jaipur', 'Kochi', 'Indore', 'Bhubaneswar'
+  ];
+  territories constant text[] := array['North', 'West', 'South', 'South', 'South', 'West', 'East', 'North', 'North', 'South', 'West', 'East'];
+  lost_because constant text[] := array['Fees above budget', 'Joined another institute', 'Not eligible', 'Did not answer five calls', 'Postponed to next year'];
+  closed_because constant text[] := array['Duplicate enquiry', 'Wrong number', 'Was looking for an undergraduate course'];
+  moved_because constant text[] := array['Prefers to speak Malayalam', 'Counselor on leave', 'Asked for somebody who knows the course'];
+  manager_a constant uuid := (select d.id from demo_people d where d.email = 'manager.a@intake.test');
+  manager_b constant uuid := (select d.id from demo_people d where d.email = 'manager.b@intake.test');
+  team_a constant uuid[] := array(select d.id from demo_people d where d.email like 'counselor.a%' order by d.email);
+  stages constant text[] := array['new', 'contacted', 'qualified', 'proposal', 'enrolled'];
+  -- Of 256 leads in each open stage: how many go on, and how many come to an end. The rest stay.
+  goes_on constant integer[] := array[236, 142, 152, 146];
+  ends constant integer[] := array[4, 78, 60, 60];
+  -- 32 numbers from 0 to 255 that belong to this lead.
+  dice integer[];
+  arrived timestamptz;
+  moved timestamptz;
+  point timestamp;
+  stage integer;
+  next_stage text;
+  source_name text;
+  person text;
+  course_no integer;
+  city_no integer;
+  target uuid;
+  worker uuid;
+begin
+  -- Three hundred assignments at once would be told in one sentence; they are told one by one below.
+  alter table public.leads disable trigger notify_assignees_of_new;
+
+  alter table public.leads disable trigger notify_assignees_of_changed;
+
+  for n in 1 .. people loop
+    select array_agg(get_byte(h.bytes, i) order by i) into dice
+    from (select decode(md5('who is enquiry ' || n) || md5('what became of enquiry ' || n), 'hex') as bytes) h, generate_series(0, 31) i;
+
+    -- Enquiries become more frequent over the months, and come between nine in the morning and eight.
+    point := (now() - interval '120 days' * (1 - (n + dice[1] / 256.0) / (people + 2)) ^ 1.25) at time zone 'Asia/Kolkata';
+    arrived := (date_trunc('day', point) + interval '9 hours' + (point - date_trunc('day', point)) * 11 / 24) at time zone 'Asia/Kolkata';
+    arrived := least(arrived, now() - interval '7 minutes' * (people - n + 1));
+
+    person := first_names[1 + dice[2] % 32] || ' ' || last_names[1 + dice[3] % 31];
+    source_name := sources[1 + dice[4] % 16];
+    course_no := 1 + dice[5] % 8;
+    city_no := 1 + dice[6] % 12;
+
+    insert into public.leads (salutation, name, email, phone, source, course, qualification, experience, gender, territory, currency, tags, custom_fields, created_by, created_at)
+    values (
+      case when dice[7] % 8 < 7 then 'Dr.' when dice[2] % 2 = 0 then 'Mr.' else 'Ms.' end,
+      person,
+      lower(replace(person, ' ', '.')) || n || '@example.com',
+      -- Some leave no number.
+      case when dice[8] >= 16 then '+9112345' || lpad((n * 307)::text, 5, '0') end,
+      source_name,
+      courses[course_no],
+      qualifications[1 + dice[7] % 8],
+      dice[9] % 15,
+      case dice[2] % 2 when 0 then 'male' else 'female' end,
+      territories[city_no],
+      'INR',
+      case dice[10] % 9 when 0 then array['scholarship'] when 1 then array['weekend batch'] else '{}' end,
+      jsonb_build_object('city', cities[city_no]),
+      case when source_name in ('Walk-in', 'Referral') then manager_b end,
+      arrived
+    )
+    returning id into target;
+
+    -- What was recorded in this transaction bears its time: each step moves its own rows to theirs.
+    update public.activities a
+    set occurred_at = arrived + interval '1 second' * (a.type = 'assigned')::integer,
+      actor_id = case when a.type = 'created' and source_name in ('Walk-in', 'Referral') then manager_b end
+    where a.lead_id = target;
+
+    update public.lead_assignments a set assigned_at = arrived + interval '1 second' where a.lead_id = target;
+
+    select l.assigned_to into worker from public.leads l where l.id = target;
+
+    -- Nobody works on a lead that waits for an owner.
+    continue when worker is null;
+
+    stage := 1;
+    -- The first call comes within a day, the next steps take days.
+    moved := arrived + interval '1 minute' * (20 + dice[11] * 5);
+
+    while stage < 5 loop
+      -- In working hours: what would fall into the night waits for the day.
+      moved := moved + interval '1 hour' * case
+        when extract(hour from moved at time zone 'Asia/Kolkata') >= 20 then 13
+        when extract(hour from moved at time zone 'Asia/Kolkata') < 9 then 9
+        else 0
+      end;
+
+      exit when moved > now();
+
+      next_stage := case
+        when dice[11 + stage] < goes_on[stage] then stages[stage + 1]
+        when dice[11 + stage] < goes_on[stage] + ends[stage] then case when dice[16] % 6 = 0 and stage < 3 then 'closed' else 'lost' end
+      end;
+
+      exit when next_stage is null;
+
+      perform set_config('intake.reason', case next_stage
+        when 'lost' then lost_because[1 + dice[17] % 5]
+        when 'closed' then closed_because[1 + dice[17] % 3]
+        else ''
+      end, true);
+
+      update public.leads l
+      set status = next_stage,
+        last_interaction_at = moved,
+        score = case when next_stage in ('lost', 'closed') then 5 else least(100, 15 + stage * 18 + dice[18] % 14) end,
+        -- The fee is entered once it was spoken about.
+        value = case when next_stage in ('qualified', 'proposal', 'enrolled') or dice[19] % 2 = 0 then fees[course_no] else l.value end
+      where l.id = target;
+
+      update public.lead_history h set changed_at = moved, changed_by = worker where h.lead_id = target and h.changed_at = now();
+
+      update public.activities a set occurred_at = moved, actor_id = worker where a.lead_id = target and a.occurred_at = now();
+
+      exit when next_stage in ('lost', 'closed');
+
+      -- A manager moves some from one counselor to the other.
+      if stage = 1 and dice[20] % 16 = 0 and worker = any (team_a) and moved + interval '3 hours' < now() then
+        worker := team_a[case worker when team_a[1] then 2 else 1 end];
+
+        perform set_config('intake.assignment', jsonb_build_object('method', 'manual', 'reason', moved_because[1 + dice[21] % 3])::text, true);
+
+        update public.leads l set assigned_to = worker where l.id = target;
+
+        perform set_config('intake.assignment', '', true);
+
+        update public.lead_assignments a set assigned_at = moved + interval '3 hours', assigned_by = manager_a where a.lead_id = target and a.assigned_at = now();
+
+        update public.activities a set occurred_at = moved + interval '3 hours', actor_id = manager_a where a.lead_id = target and a.occurred_at = now();
+      end if;
+
+      moved := moved + interval '1 hour' * (30 + dice[21 + stage] * 0.7);
+      stage := stage + 1;
+    end loop;
+  end loop;
+
+  perform set_config('intake.reason', '', true);
+end
+$$;
+
+-- The rest is dating back: no rule has a say in it, and it is no change that anybody made.
+
+do $$
+begin
+  alter table public.leads disable trigger user;
+
+  update public.leads l
+  set status_changed_at = coalesce((select max(h.changed_at) from public.lead_history h where h.lead_id = l.id), l.created_at),
+    updated_at = (select max(a.occurred_at) from public.activities a where a.lead_id = l.id);
+
+  alter table public.leads enable trigger user;
+
+  alter table public.notifications disable trigger user;
+
+  -- In the words of the trigger. Who works on leads every day has read what is older than yesterday.
+  insert into public.notifications (user_id, title, message, type, lead_id, metadata, sender_id, created_at, is_read, read_at)
+  select
+    a.to_user_id, 'New lead assigned', format('%s is now yours.', l.lead_id), 'lead', l.id,
+    jsonb_build_object('event', 'lead_assigned', 'lead_number', l.lead_id), a.assigned_by, a.assigned_at,
+    a.assigned_at < now() - interval '1 day',
+    case when a.assigned_at < now() - interval '1 day' then a.assigned_at + interval '40 minutes' end
+  from public.lead_assignments a
+  join public.leads l on l.id = a.lead_id
+  where a.to_user_id is not null and a.assigned_at > now() - interval '30 days'
+  order by a.assigned_at;
+
+  alter table public.notifications enable trigger user;
+
+  alter table public.profiles disable trigger user;
+
+  update public.profiles p set created_at = now() - interval '130 days' where p.id in (select d.id from demo_people d);
+
+  alter table public.profiles enable trigger user;
+end
+$$;
+
+drop table demo_people;
