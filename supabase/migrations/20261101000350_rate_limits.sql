@@ -7,8 +7,6 @@
 -- What it is not: a hit is part of the request's transaction, so a request that fails gives it back, and
 -- only accepted writes are counted. Edge functions take hits in a transaction of their own, before the work.
 
-create extension if not exists pg_cron;
-
 -- Tables
 
 create unlogged table private.rate_limits (
