@@ -1,0 +1,137 @@
+// Simulators of the providers, on loopback. Vendors' own paths are answered as the vendor does;
+// /_sim is for tests and people: make things happen, switch faults on, see what went where.
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createFaults } from "./faults.ts";
+import { ControlError, type Exchange, parseObject, readBody, sendJson } from "./http.ts";
+import { createJournal } from "./journal.ts";
+import { createMeta, type Meta } from "./meta.ts";
+import { renderPage } from "./page.ts";
+
+export interface SimulatorOptions {
+  functionsUrl(): string;
+  metaAppSecret: string;
+  metaVerifyToken: string;
+  metaAccessToken: string;
+  port?: number;
+  /** Waits before each further attempt to deliver a webhook. */
+  retryMs?: number[];
+}
+
+export interface Simulators {
+  url: string;
+  meta: Meta;
+  faults: ReturnType<typeof createFaults>;
+  journal: ReturnType<typeof createJournal>;
+  close(): Promise<void>;
+}
+
+// Tokens travel in query strings; the journal is shown on a page.
+const redact = (path: string) => path.replace(/(access_token|appsecret_proof)=[^&]*/g, "$1=…");
+
+export async function startSimulators(options: SimulatorOptions): Promise<Simulators> {
+  const journal = createJournal();
+  const faults = createFaults();
+  const meta = createMeta(
+    {
+      functionsUrl: options.functionsUrl,
+      appSecret: options.metaAppSecret,
+      verifyToken: options.metaVerifyToken,
+      accessToken: options.metaAccessToken,
+      retryMs: options.retryMs,
+    },
+    journal,
+    faults,
+  );
+  const providers = [meta];
+
+  function reset() {
+    for (const provider of providers) provider.reset();
+    faults.clear();
+    journal.clear();
+  }
+
+  async function control({ method, url, body, response }: Exchange): Promise<void> {
+    const [, , area = "", action = ""] = url.pathname.split("/");
+    const provider = providers.find((candidate) => candidate.name === area);
+    if (provider) {
+      return sendJson(response, 200, await provider.control(method, action, parseObject(body)));
+    }
+    switch (`${method} ${area}`) {
+      case "GET ": {
+        response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+        response.end(renderPage(journal, faults.list()));
+        return;
+      }
+      case "GET journal":
+        return sendJson(response, 200, { asked: journal.asked, deliveries: journal.deliveries });
+      case "GET faults":
+        return sendJson(response, 200, faults.list());
+      case "POST faults":
+        return sendJson(response, 201, faults.add(parseObject(body)));
+      case "DELETE faults":
+        faults.clear();
+        return sendJson(response, 200, []);
+      case "POST reset":
+        reset();
+        return sendJson(response, 200, { reset: true });
+      default:
+        throw new ControlError(`no such control: ${method} ${url.pathname}`, 404);
+    }
+  }
+
+  async function dispatch(exchange: Exchange): Promise<void> {
+    const { method, url, body, response } = exchange;
+    if (url.pathname === "/_sim" || url.pathname.startsWith("/_sim/")) return control(exchange);
+    const provider = providers.find((candidate) => candidate.owns(url.pathname));
+    if (!provider) return sendJson(response, 404, { error: `no provider answers ${url.pathname}` });
+    const entry = journal.recordAsked({
+      at: new Date().toISOString(),
+      provider: provider.name,
+      method,
+      path: redact(url.pathname + url.search),
+      status: null,
+      fault: null,
+      body: body.toString("utf8"),
+    });
+    await provider.answer(exchange, entry);
+    if (response.headersSent) entry.status = response.statusCode;
+  }
+
+  const server = createServer((request, response) => {
+    void (async () => {
+      try {
+        await dispatch({
+          method: request.method ?? "GET",
+          url: new URL(request.url ?? "/", `http://${request.headers.host ?? "localhost"}`),
+          headers: request.headers,
+          body: await readBody(request),
+          response,
+        });
+      } catch (error) {
+        const status = error instanceof ControlError ? error.status : 500;
+        if (response.headersSent) response.destroy();
+        else
+          sendJson(response, status, { error: error instanceof Error ? error.message : "failed" });
+      }
+    })();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, "127.0.0.1", resolve);
+  });
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    meta,
+    faults,
+    journal,
+    async close() {
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await Promise.all(providers.map((provider) => provider.close()));
+      await ended;
+    },
+  };
+}
