@@ -61,6 +61,7 @@ begin
     set schedule = excluded.schedule, command = excluded.command, database = excluded.database,
         active = excluded.active
   returning jobid into v_jobid;
+  notify pg_cron_changed;
   return v_jobid;
 end;
 $$;
@@ -115,6 +116,7 @@ begin
   if not found then
     raise exception 'could not find valid entry for job ''%''', p_jobid using errcode = 'XX000';
   end if;
+  notify pg_cron_changed;
   return true;
 end;
 $$;
@@ -160,6 +162,7 @@ begin
   if not found then
     raise exception 'Job % does not exist or you don''t own it', p_jobid using errcode = '42501';
   end if;
+  notify pg_cron_changed;
 end;
 $$;
 

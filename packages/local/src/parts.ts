@@ -1,0 +1,136 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type postgres from "postgres";
+import { createApi } from "./api.ts";
+import type { Engine } from "./binaries.ts";
+import { startCron } from "./cron.ts";
+import { createFunctions } from "./functions.ts";
+import type { GatewayParts } from "./gateway.ts";
+import type { KeyRing, Secrets } from "./keys.ts";
+import { startNet } from "./net.ts";
+import type { ProjectConfig } from "./project-config.ts";
+import { createRealtime } from "./realtime.ts";
+import { startSimulators } from "./simulators/index.ts";
+
+export interface PartsOptions {
+  /** Connected as `supabase_admin`. */
+  admin: postgres.Sql;
+  urlOf(role: string): string;
+  secrets: Secrets;
+  keys: KeyRing;
+  config: ProjectConfig;
+  engine: Engine;
+  root: string;
+  dataDir: string;
+  url: string;
+  /** Each part adds its own end here as soon as it runs. */
+  cleanups: (() => Promise<unknown>)[];
+  log(part: string, line: string): void;
+}
+
+export interface Parts extends GatewayParts {
+  simulatorUrl: string;
+}
+
+/** Starts what stands behind the gateway: APIs, Realtime, functions, simulators and the tickers. */
+export async function startParts(options: PartsOptions): Promise<Parts> {
+  const { admin, urlOf, secrets, keys, cleanups, log } = options;
+  const added = <T>(part: T, close: (part: T) => Promise<unknown>): T => {
+    cleanups.push(() => close(part));
+    return part;
+  };
+  const simulators = added(
+    await startSimulators({
+      functionsUrl: () => `${options.url}/functions/v1`,
+      metaAppSecret: secrets.metaAppSecret,
+      metaVerifyToken: secrets.metaVerifyToken,
+      metaAccessToken: secrets.metaAccessToken,
+    }),
+    (part) => part.close(),
+  );
+  const functions = added(
+    createFunctions({
+      root: options.root,
+      env: functionsEnvironment(options, simulators.url),
+      verifyToken: keys.verifyToken,
+      onLog: (name, line) => log("functions", `${name}: ${line}`),
+    }),
+    (part) => part.close(),
+  );
+  const [api, realtime] = await Promise.all([
+    createApi({
+      admin,
+      urlOf,
+      secrets,
+      keys,
+      config: options.config,
+      storageFolder: join(options.dataDir, "storage"),
+      onMail: (mail) => log("mail", JSON.stringify(mail)),
+      onError: (line) => log("api", line),
+    }).then((part) => added(part, () => part.close())),
+    createRealtime({
+      databaseUrl: urlOf("supabase_admin"),
+      verifyToken: keys.verifyToken,
+      isApiKey: keys.isApiKey,
+      log: (line) => log("realtime", line),
+    }).then((part) => added(part, () => part.close())),
+    admin.listen("pgrst", () => void reload()),
+  ]);
+  const reload = () => api.reload().catch((error: unknown) => log("api", String(error)));
+  added(await startNet(admin, (line) => log("database", line)), (part) => part.close());
+  if (options.engine === "embedded") {
+    added(await startCron(admin, (line) => log("database", line)), (part) => part.close());
+  }
+  return {
+    api,
+    keys,
+    realtime,
+    functions,
+    authAdmin: await loadAuthAdmin(options),
+    onError: (line) => log("gateway", line),
+    simulatorUrl: simulators.url,
+  };
+}
+
+async function loadAuthAdmin(options: PartsOptions): Promise<GatewayParts["authAdmin"]> {
+  const create = await exported<(o: object) => NonNullable<GatewayParts["authAdmin"]>>(
+    "auth-admin.ts",
+    "createAuthAdmin",
+  );
+  const { admin, keys, secrets, config, url, log } = options;
+  return create?.({
+    sql: admin,
+    isApiKey: keys.isApiKey,
+    verifyToken: keys.verifyToken,
+    jwtSecret: secrets.jwtSecret,
+    siteUrl: config.siteUrl,
+    url,
+    onMail: (mail: unknown) => log("mail", JSON.stringify(mail)),
+  });
+}
+
+/** A module that may not be there yet. */
+async function exported<T>(file: string, name: string): Promise<T | undefined> {
+  const path = join(import.meta.dirname, file);
+  if (!existsSync(path)) return undefined;
+  const module = (await import(path)) as Record<string, T>;
+  return module[name];
+}
+
+/** What hosted gives to every function, and this project's own secrets. */
+function functionsEnvironment(options: PartsOptions, simulatorUrl: string): Record<string, string> {
+  const { secrets, url } = options;
+  return {
+    SUPABASE_URL: url,
+    SUPABASE_ANON_KEY: secrets.anonKey,
+    SUPABASE_SERVICE_ROLE_KEY: secrets.serviceRoleKey,
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: secrets.publishableKey }),
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: secrets.secretKey }),
+    SUPABASE_DB_URL: options.urlOf("postgres"),
+    WORKER_SECRET: secrets.workerSecret,
+    META_APP_SECRET: secrets.metaAppSecret,
+    META_VERIFY_TOKEN: secrets.metaVerifyToken,
+    META_ACCESS_TOKEN: secrets.metaAccessToken,
+    META_GRAPH_URL: simulatorUrl,
+  };
+}
