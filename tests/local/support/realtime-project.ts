@@ -26,7 +26,8 @@ export interface TokenOptions {
 }
 
 /** A database with the platform's roles and a Realtime server in front of it, and nothing else. */
-export async function startRealtimeProject(engine: Engine, limits: RealtimeOptions["limits"] = {}) {
+export async function startRealtimeProject(limits: RealtimeOptions["limits"] = {}) {
+  const engine: Engine = process.env.INTAKE_TEST_ENGINE === "system" ? "system" : "embedded";
   const dataDir = await mkdtemp(join(tmpdir(), "realtime-test-"));
   const port = await freePort();
   const launch = () =>
@@ -78,28 +79,27 @@ export async function startRealtimeProject(engine: Engine, limits: RealtimeOptio
 
   return {
     url: baseUrl,
+    adminUrl: url("supabase_admin"),
     sql,
     admin,
     logs,
 
-    /** A client as applications make it; without a token it speaks for the key alone. */
-    async connect(
-      token: string | null,
-      options: { vsn?: string; key?: string } = {},
-    ): Promise<SupabaseClient> {
-      const { vsn = "2.0.0", key = PUBLISHABLE_KEY } = options;
+    /** A client as applications make it; without a subject it speaks for the key alone. */
+    async connect(sub: string | null, options: ConnectOptions = {}): Promise<SupabaseClient> {
+      const { vsn = "2.0.0", key = PUBLISHABLE_KEY, token } = options;
       const client = createClient(baseUrl, key, {
         auth: { persistSession: false, autoRefreshToken: false },
-        realtime: {
-          transport: WebSocket as never,
-          vsn,
-          reconnectAfterMs: () => 100,
-        } as never,
+        realtime: { transport: WebSocket as never, vsn, reconnectAfterMs: () => 100 },
       });
-      // A join is written down when it is asked for: the token must be there by then.
-      if (token !== null) await client.realtime.setAuth(token);
       clients.push(client);
+      // A join is written down when it is asked for: the token must be there by then.
+      if (sub !== null) await client.realtime.setAuth(await tokenFor(sub, token));
       return client;
+    },
+
+    /** Ends the clients of one test. */
+    async disconnectAll() {
+      await Promise.all(clients.splice(0).map((client) => client.removeAllChannels()));
     },
 
     async restartPostgres() {
@@ -117,6 +117,12 @@ export async function startRealtimeProject(engine: Engine, limits: RealtimeOptio
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+interface ConnectOptions {
+  vsn?: string;
+  key?: string;
+  token?: TokenOptions;
 }
 
 export type RealtimeProject = Awaited<ReturnType<typeof startRealtimeProject>>;
@@ -148,6 +154,36 @@ export function joined(channel: RealtimeChannel): Promise<RealtimeChannel> {
       else if (status !== "CLOSED") reject(error ?? new Error(status));
     });
   });
+}
+
+export interface BroadcastMessage {
+  event: string;
+  payload: Record<string, unknown>;
+  meta?: Record<string, unknown>;
+}
+
+/** Joins a channel and collects every broadcast on it. */
+export async function listen(client: SupabaseClient, topic: string, config: object = {}) {
+  const messages = inbox<BroadcastMessage>();
+  const channel = client.channel(topic, { config: { private: true, ...config } });
+  channel.on<BroadcastMessage["payload"]>("broadcast", { event: "*" as string }, (message) =>
+    messages.push(message),
+  );
+  await joined(channel);
+  return { channel, messages };
+}
+
+export interface SystemMessage {
+  extension: string;
+  status: string;
+  message: string;
+}
+
+/** Collects what the server says about the channel itself. */
+export function systemMessages(channel: RealtimeChannel) {
+  const messages = inbox<SystemMessage>();
+  channel.on("system", {}, (message: SystemMessage) => messages.push(message));
+  return messages;
 }
 
 /** Collects what a channel is told, and waits for more of it. */

@@ -47,6 +47,7 @@ export class Channel implements Member {
   /** Null on a public channel, where everybody may everything. */
   #policies: Policies | null = null;
   #tokenTimer: NodeJS.Timeout | undefined;
+  #usesPresence: boolean;
   #presenceEvents = { count: 0, resetAt: 0 };
   #closed = false;
 
@@ -66,6 +67,7 @@ export class Channel implements Member {
     this.#name = topic.slice("realtime:".length);
     this.#room = roomOf(this.#name, request.isPrivate);
     this.#identity = connection.keyHolder;
+    this.#usesPresence = request.presence.enabled;
     const { accessToken } = request;
     this.#token = accessToken && !isOpaqueKey(accessToken) ? accessToken : null;
   }
@@ -85,7 +87,7 @@ export class Channel implements Member {
 
   /** Checks who joins and what they may read, then listens. Throws `JoinRefused`. */
   async join(reply: (response: unknown) => void): Promise<void> {
-    const { isPrivate, broadcast, presence, postgresChanges } = this.#request;
+    const { isPrivate, broadcast, postgresChanges } = this.#request;
     try {
       this.#identity = await this.#identify();
       if (isPrivate) await this.#authorizeRead();
@@ -114,7 +116,7 @@ export class Channel implements Member {
       const frame = encodeBroadcast(this.version, this.topic, message);
       if (frame) this.deliver(frame);
     }
-    if (presence.enabled) this.#syncPresence();
+    if (this.#usesPresence) this.#syncPresence();
     if (broadcast.replicationReady) {
       this.pushSystem("system", "ok", "Replication connection established");
     }
@@ -222,9 +224,7 @@ export class Channel implements Member {
   // Policies
 
   async #authorizeRead() {
-    const extensions: Extension[] = this.#request.presence.enabled
-      ? ["broadcast", "presence"]
-      : ["broadcast"];
+    const extensions: Extension[] = this.#usesPresence ? ["broadcast", "presence"] : ["broadcast"];
     const answer = await this.#ask(readPolicies, extensions);
     this.#policies = {
       broadcast: { read: answer.broadcast ?? false },
@@ -329,6 +329,10 @@ export class Channel implements Member {
     if (!this.#closed) {
       const { key } = this.#request.presence;
       this.#context.presence.track(this.#room, this, key, payload as Record<string, unknown>);
+      if (!this.#usesPresence) {
+        this.#usesPresence = true;
+        this.#syncPresence();
+      }
     }
     return OK;
   }
