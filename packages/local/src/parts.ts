@@ -74,9 +74,9 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
       isApiKey: keys.isApiKey,
       log: (line) => log("realtime", line),
     }).then((part) => added(part, () => part.close())),
-    admin.listen("pgrst", () => void reload()),
   ]);
   const reload = () => api.reload().catch((error: unknown) => log("api", String(error)));
+  await admin.listen("pgrst", () => void reload());
   added(await startNet(admin, (line) => log("database", line)), (part) => part.close());
   if (options.engine === "embedded") {
     added(await startCron(admin, (line) => log("database", line)), (part) => part.close());

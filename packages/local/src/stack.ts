@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import postgres from "postgres";
 import type { Engine } from "./binaries.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { StackError } from "./errors.ts";
 import { openGateway } from "./gateway.ts";
 import { createKeyRing, loadSecrets, type Secrets } from "./keys.ts";
 import { takeLock } from "./lock.ts";
@@ -90,6 +91,11 @@ async function boot(
   const gateway = await openGateway(options.apiPort ?? 0);
   cleanups.push(() => gateway.close());
   const secrets = await loadSecrets(dataDir, options.exposeNewTables ?? false);
+  if ((options.exposeNewTables ?? secrets.exposeNewTables) !== secrets.exposeNewTables) {
+    throw new StackError(
+      "--expose-new-tables is decided when the data folder is made: run `npm run local -- reset` first, or use another --data-dir.",
+    );
+  }
   const server = await startPostgres({
     dataDir,
     port: options.dbPort || (await freePort()),
