@@ -1,0 +1,63 @@
+/** Settings: rows of `system_settings` (also `app_settings`), and what a client may upsert. */
+import { z } from "zod";
+
+export const settingKeySchema = z
+  .string()
+  .max(100)
+  .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/);
+
+/** What is shown in place of a secret; writing it back changes nothing. */
+export const secretMaskSchema = z.string().startsWith("••••");
+
+export const settingSchema = z.object({
+  key: settingKeySchema,
+  value: z.json(),
+  category: z.string(),
+  description: z.string(),
+  is_secret: z.boolean(),
+  is_public: z.boolean(),
+  updated_by: z.uuid().nullable(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+
+export type Setting = z.infer<typeof settingSchema>;
+
+/** For `upsert(setting, { onConflict: "key" })`. */
+export const settingUpsertSchema = z.object({
+  key: settingKeySchema,
+  value: z.json(),
+  category: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,62}$/)
+    .optional(),
+  description: z.string().max(500).optional(),
+  is_secret: z.boolean().optional(),
+  is_public: z.boolean().optional(),
+});
+
+export type SettingUpsert = z.infer<typeof settingUpsertSchema>;
+
+const writesPerMinute = z.number().int().min(0).max(100_000);
+
+/** Keys the system reads, and what each holds. Other keys are the organisation's own. */
+export const knownSettings = {
+  "organization.name": z.string().trim().min(1).max(120),
+  "organization.timezone": z.string(),
+  "organization.currency": z.string().regex(/^[A-Z]{3}$/),
+  "organization.phone_region": z.string().regex(/^[A-Z]{2}$/),
+  "organization.calling_code": z.string().min(1).max(3),
+  "organization.website": z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2000)]),
+  "leads.unique_email": z.boolean(),
+  "security.rate_limit.user_writes_per_minute": writesPerMinute,
+  "security.rate_limit.anonymous_writes_per_minute": writesPerMinute,
+  "security.rate_limit.address_header": z.string().min(1).max(100),
+  "audit.retention_months": z.number().int().min(0).max(1200),
+  "notifications.retention_days": z.number().int().min(0).max(3650),
+  "notifications.assignment_threshold": z.number().int().min(1).max(100),
+  "health.metrics_days": z.number().int().min(1).max(400),
+} as const;
+
+export type KnownSetting = keyof typeof knownSettings;
+
+export type KnownSettingValue<Key extends KnownSetting> = z.infer<(typeof knownSettings)[Key]>;
