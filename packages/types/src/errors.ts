@@ -1,0 +1,80 @@
+/**
+ * Errors as every part of Intake answers them: the Data API, RPCs and edge functions alike.
+ *
+ * `code` is an SQLSTATE (`42501`, `PT404`, `23505`, …) as PostgREST gives it, `details` starts with
+ * a stable code that a client may branch on, as in `lead_not_found: LEAD-042`.
+ */
+import { z } from "zod";
+
+/** Stable codes. The database keeps the same list, with their messages, in `error_codes`. */
+export const errorCodes = [
+  "permission_denied",
+  "not_found",
+  "argument_invalid",
+  "email_invalid",
+  "phone_invalid",
+  "truncate_refused",
+  "lead_not_found",
+  "assignee_unavailable",
+  "stage_unknown",
+  "transition_forbidden",
+  "job_not_found",
+  "job_is_running",
+  "job_is_queued_again",
+  "invalid_schedule",
+  "event_not_found",
+  "integration_not_found",
+] as const;
+
+/** Stable codes of edge functions alone. */
+export const functionErrorCodes = [
+  "authentication_required",
+  "signature_invalid",
+  "verify_token_invalid",
+  "body_invalid",
+  "body_too_large",
+  "content_encoding_refused",
+  "route_not_found",
+  "method_not_allowed",
+  "provider_not_configured",
+  "service_unavailable",
+  "internal_error",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number] | (typeof functionErrorCodes)[number];
+
+const known: ReadonlySet<string> = new Set([...errorCodes, ...functionErrorCodes]);
+
+export const intakeErrorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  details: z.string().nullable(),
+  hint: z.string().nullable(),
+});
+
+export type IntakeErrorBody = z.infer<typeof intakeErrorSchema>;
+
+/** The stable code at the start of `details`, or null when the error is not one of Intake's. */
+export function errorCodeOf(error: unknown): ErrorCode | null {
+  if (typeof error !== "object" || error === null || !("details" in error)) return null;
+  const { details } = error;
+  if (typeof details !== "string") return null;
+  const code = /^[a-z][a-z0-9_]+/.exec(details)?.[0] ?? "";
+  return known.has(code) ? (code as ErrorCode) : null;
+}
+
+/** Whether an error of supabase-js, or the body of a refused call, is one of Intake's own. */
+export function isIntakeError(error: unknown, code?: ErrorCode): error is IntakeErrorBody {
+  const found = errorCodeOf(error);
+  return found !== null && (code === undefined || found === code);
+}
+
+/** The error body of a refused edge function call, or null when the answer came from elsewhere. */
+export async function parseFunctionError(response: Response): Promise<IntakeErrorBody | null> {
+  try {
+    const parsed = intakeErrorSchema.safeParse(await response.clone().json());
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,18 @@
+// Deliveries of providers: verified on the raw bytes, stored, answered. The worker does the rest.
+
+import { type App, createApp } from "../_shared/app.ts";
+import type { WebhooksDeps } from "./deps.ts";
+import { mountMeta } from "./meta.ts";
+
+export function createWebhooks(deps: WebhooksDeps): App {
+  const app = createApp({
+    name: "webhooks",
+    title: "Intake webhooks",
+    description: "Where providers deliver what happened.",
+    allowedOrigins: deps.allowedOrigins ?? [],
+    maxBodyBytes: 256 * 1024,
+    ...(deps.log ? { log: deps.log } : {}),
+  });
+  mountMeta(app, deps);
+  return app;
+}

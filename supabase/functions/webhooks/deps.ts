@@ -1,0 +1,30 @@
+// What the routes of providers need from outside, so that tests can give them something else.
+
+import type { Bytes } from "../_shared/crypto.ts";
+import type { Logger } from "../_shared/log.ts";
+
+export interface InboxEvent {
+  /** What makes the event one event, whatever is delivered how often. */
+  id: string;
+  raw: Bytes;
+  /** Kept, but nothing is done with it. */
+  isIgnored?: boolean;
+}
+
+export interface Inbox {
+  /** Stores the events that are not known yet, all or none; returns how many those are. */
+  receive(
+    provider: string,
+    events: InboxEvent[],
+    headers: Record<string, string>,
+    requestId: string,
+  ): Promise<number>;
+  countRejection(provider: string, reason: string): void;
+}
+
+export interface WebhooksDeps {
+  inbox: Inbox;
+  meta: { appSecret?: string | undefined; verifyToken?: string | undefined };
+  allowedOrigins?: string[];
+  log?: Logger;
+}

@@ -1,0 +1,12 @@
+// What keeps the tables small.
+
+import { sql } from "kysely";
+import type { Handlers } from "./handler.ts";
+
+export function maintenanceHandlers(): Handlers {
+  return {
+    "jobs.prune": async () => async (tx) => {
+      await sql`select private.jobs_prune()`.execute(tx);
+    },
+  };
+}

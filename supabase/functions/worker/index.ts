@@ -1,0 +1,32 @@
+import { onShutdown, runInBackground } from "../_shared/background.ts";
+import { connect } from "../_shared/db.ts";
+import { baseEnvSchema, metaEnvSchema, readEnv, workerEnvSchema } from "../_shared/env.ts";
+import { createLogger } from "../_shared/log.ts";
+import { createMetaClient } from "../_shared/providers/meta.ts";
+import { createWorker } from "./app.ts";
+import { createDrainer } from "./drain.ts";
+import { maintenanceHandlers } from "./handlers/maintenance.ts";
+import { metaHandlers } from "./handlers/meta.ts";
+import { createQueue } from "./queue.ts";
+
+const env = readEnv(baseEnvSchema.extend(metaEnvSchema.shape).extend(workerEnvSchema.shape));
+const log = createLogger({ function: "worker" });
+const db = connect(env.SUPABASE_DB_URL, { name: "worker", max: 10 });
+const meta = createMetaClient({
+  baseUrl: env.META_GRAPH_URL,
+  version: env.META_GRAPH_VERSION,
+  accessToken: env.META_ACCESS_TOKEN,
+  appSecret: env.META_APP_SECRET,
+});
+
+const drainer = createDrainer({
+  queue: createQueue(db),
+  handlers: { ...maintenanceHandlers(), ...metaHandlers(db, meta) },
+  log,
+});
+
+onShutdown(() => drainer.stop());
+
+Deno.serve(
+  createWorker({ secret: env.WORKER_SECRET, drainer, background: runInBackground, log }).fetch,
+);
