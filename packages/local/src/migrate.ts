@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -14,6 +15,8 @@ export interface MigrateOptions {
   /** Told what is being done before it takes time. */
   say?(line: string): void;
 }
+
+const SEED = "seed.sql";
 
 /** Applies what is pending with the real CLI: what it refuses here, it refuses on a real project. */
 export async function applyMigrations(options: MigrateOptions): Promise<void> {
@@ -99,18 +102,36 @@ function summary(output: string): string {
   return [file, ...lines.slice(Math.max(at, 0)).slice(0, 12)].filter(Boolean).join("\n");
 }
 
-/** Runs supabase/seed.sql, if there is one, with the same rights the CLI would run it with. */
+/**
+ * Runs supabase/seed.sql once, with the rights the CLI would run it with. That it ran is remembered
+ * where the CLI remembers it, in the same transaction: a seed is never applied in part or twice.
+ */
 export async function applySeed(options: MigrateOptions): Promise<void> {
-  const seed = await readFile(join(options.root, "supabase", "seed.sql"), "utf8").catch(() => "");
+  const seed = await readFile(join(options.root, "supabase", SEED), "utf8").catch(() => "");
   if (seed.trim() === "") return;
   const sql = postgres(options.dbUrl, { max: 1, onnotice: () => undefined });
+  const end = () => void sql.end({ timeout: 0 });
+  options.signal?.addEventListener("abort", end);
   try {
-    await sql.begin((transaction) => transaction.unsafe(seed).simple());
+    await sql.begin(async (transaction) => {
+      await transaction`create schema if not exists supabase_migrations`;
+      await transaction`
+        create table if not exists supabase_migrations.seed_files (path text primary key, hash text not null)
+      `;
+      const hash = createHash("sha256").update(seed).digest("hex");
+      const [first] = await transaction`
+        insert into supabase_migrations.seed_files (path, hash) values (${`supabase/${SEED}`}, ${hash})
+        on conflict do nothing returning path
+      `;
+      if (first) await transaction.unsafe(seed).simple();
+    });
   } catch (error) {
+    options.signal?.throwIfAborted();
     if (!(error instanceof postgres.PostgresError)) throw error;
     const line = seed.slice(0, Number(error.position) || 0).split("\n").length;
     throw new StackError(`supabase/seed.sql, line ${line}: ${error.message} (${error.code}).`);
   } finally {
+    options.signal?.removeEventListener("abort", end);
     await sql.end();
   }
 }

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -129,7 +129,7 @@ async function boot(
   if (options.migrate !== false) {
     await applyMigrations({ root, dbUrl, signal, say });
     signal?.throwIfAborted();
-    if (options.seed !== false) await seedOnce(dataDir, { root, dbUrl, signal });
+    if (options.seed !== false) await applySeed({ root, dbUrl, signal });
     signal?.throwIfAborted();
   }
 
@@ -181,17 +181,6 @@ function passwordOf(secrets: Secrets, role: string): string {
   const password = secrets.passwords[role];
   if (!password) throw new Error(`no password for ${role}`);
   return password;
-}
-
-/** Not half a seed and never a second one: the marker is written when it is through. */
-async function seedOnce(
-  dataDir: string,
-  options: { root: string; dbUrl: string; signal?: AbortSignal },
-): Promise<void> {
-  const marker = join(dataDir, "seeded");
-  if (await readFile(marker, "utf8").catch(() => "")) return;
-  await applySeed(options);
-  await writeFile(marker, `${new Date().toISOString()}\n`);
 }
 
 /** The port and with it the address may change between starts. */

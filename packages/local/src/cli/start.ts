@@ -60,8 +60,8 @@ export async function start(options: CliOptions): Promise<number> {
 function finish(crash: string | undefined): number {
   if (crash) process.stderr.write(`${crash}\n`);
   else process.stdout.write("Stopped.\n");
-  // Something of ours may still hold a timer; nothing of it matters any more.
-  setTimeout(() => process.exit(), 500).unref();
+  // Idle connections of our own clients would keep the process alive for a while.
+  setTimeout(() => process.exit(), 20);
   return crash ? 1 : 0;
 }
 
