@@ -97,10 +97,15 @@ export async function startRealtimeProject(limits: RealtimeOptions["limits"] = {
       return client;
     },
 
-    /** Ends the clients of one test. */
+    /** Ends the clients of one test; how long their sockets take to close is not waited for. */
     async disconnectAll() {
-      await Promise.all(clients.splice(0).map((client) => client.removeAllChannels()));
+      const ended = clients.splice(0);
+      const channels = ended.flatMap((client) => client.getChannels());
+      await Promise.all(channels.map((channel) => channel.unsubscribe(1_000)));
+      for (const client of ended) void client.realtime.disconnect();
     },
+
+    closeRealtime: () => realtime.close(),
 
     async restartPostgres() {
       await server.stop();
