@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
+const permissions = "tests/permissions/**/*.test.ts";
+
 export default defineConfig({
   test: {
-    include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/helpers/global-setup.ts"],
     // The stack, Postgres and Deno share the machine with the tests.
     maxWorkers: 2,
@@ -11,5 +12,21 @@ export default defineConfig({
     teardownTimeout: 15_000,
     restoreMocks: true,
     env: { TZ: "UTC" },
+    projects: [
+      {
+        // Drops policies and flips grants, undone at once, but seen as locks by everything else.
+        extends: true,
+        test: { name: "permissions", include: [permissions], sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: "behaviour",
+          include: ["tests/**/*.test.ts"],
+          exclude: [permissions],
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

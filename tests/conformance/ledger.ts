@@ -35,7 +35,7 @@ export type Entry =
   | { state: "not yet"; area: Area }
   | { state: "not software"; why: string };
 
-const proved = (...by: string[]): Entry => ({ state: "proved", by });
+export const proved = (...by: string[]): Entry => ({ state: "proved", by });
 const notYet = (area: Area): Entry => ({ state: "not yet", area });
 const notSoftware = (why: string): Entry => ({ state: "not software", why });
 

@@ -12,7 +12,6 @@ import { parseTap } from "./tap.ts";
 const root = join(import.meta.dirname, "../..");
 const folder = join(root, "tests/database");
 const helpers = "000_helpers.sql";
-const parallel = 2;
 const fileTimeoutMs = 120_000;
 
 /** Installs pgTAP and the schema `tests`; committed, because every file needs them. */
@@ -34,21 +33,18 @@ export async function runDatabaseTests(
   if (files.length === 0) return [];
 
   await installHelpers(project);
-  const queue = [...files];
-  const results = new Map<string, Outcome[]>();
-  const work = async () => {
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const started = performance.now();
-      const outcomes = await runTestFile(project, join(folder, name));
-      results.set(name, outcomes);
-      const failed = outcomes.filter((outcome) => outcome.state === "failed").length;
-      const took = Math.round(performance.now() - started);
-      const verdict = failed === 0 ? "ok" : "not ok";
-      say(`${verdict} - ${name}: ${outcomes.length} tests, ${failed} failed, ${took} ms`);
-    }
-  };
-  await Promise.all(Array.from({ length: parallel }, work));
-  return files.flatMap((name) => results.get(name) ?? []);
+  const results: Outcome[] = [];
+  // One after the other: files that lock the same rows in another order would meet in deadlocks.
+  for (const name of files) {
+    const started = performance.now();
+    const outcomes = await runTestFile(project, join(folder, name));
+    const failed = outcomes.filter((outcome) => outcome.state === "failed").length;
+    const took = Math.round(performance.now() - started);
+    const verdict = failed === 0 ? "ok" : "not ok";
+    say(`${verdict} - ${name}: ${outcomes.length} tests, ${failed} failed, ${took} ms`);
+    results.push(...outcomes);
+  }
+  return results;
 }
 
 async function runTestFile(project: Project, path: string): Promise<Outcome[]> {

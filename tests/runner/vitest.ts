@@ -7,6 +7,8 @@ import { type Project, projectToEnvironment } from "../helpers/environment.ts";
 import type { Outcome } from "./outcome.ts";
 
 const root = join(import.meta.dirname, "../..");
+// A log is read later and elsewhere: no colours there.
+const plain = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
 const timeoutMs = 15 * 60_000;
 const children = new Set<ChildProcess>();
 
@@ -74,7 +76,7 @@ function runChild(project: Project, filters: string[], report: string): Promise<
       cwd: root,
       detached: true,
       stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, ...projectToEnvironment(project) },
+      env: { ...process.env, ...projectToEnvironment(project), ...plain },
     },
   );
   children.add(child);

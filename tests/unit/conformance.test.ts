@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Entry } from "../conformance/ledger.ts";
+import { type Entry, proved } from "../conformance/ledger.ts";
 import { checkLedger, claimedIds } from "../runner/conformance.ts";
 import type { Outcome } from "../runner/outcome.ts";
 
@@ -8,7 +8,6 @@ const test = (name: string, state: Outcome["state"] = "passed"): Outcome => ({
   name,
   state,
 });
-const proved = (...by: string[]): Entry => ({ state: "proved", by });
 const verdicts = (entries: Record<string, Entry>, outcomes: Outcome[], ids = ["D0-001"]) =>
   checkLedger(ids, entries, outcomes).map(({ name, state }) => `${state}: ${name}`);
 

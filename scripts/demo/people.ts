@@ -1,0 +1,78 @@
+// The people of the seed, each with a supabase-js client of their own, as a frontend would have it.
+
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import WebSocket from "ws";
+import type { DemoStack } from "./stack.ts";
+
+export interface Person {
+  id: string;
+  email: string;
+  name: string;
+  client: SupabaseClient;
+}
+
+export interface Announcement {
+  person: Person;
+  notificationId: string;
+  leadId: string | null;
+  receivedAt: number;
+}
+
+const password = "Intake-demo-2026";
+
+export async function signIn(stack: DemoStack, email: string): Promise<Person> {
+  const client = createClient(stack.url, stack.publishableKey, {
+    auth: { persistSession: false, autoRefreshToken: false },
+    // Node 20 has no WebSocket of its own; a browser needs nothing here.
+    realtime: { transport: WebSocket as never },
+  });
+  const { data, error } = await client.auth.signInWithPassword({ email, password });
+  if (error) {
+    throw new Error(
+      `${email} could not sign in (${error.message}). The demo needs the accounts of supabase/seed.sql: npm run local -- reset`,
+    );
+  }
+  const { data: me, error: refused } = await client.rpc("me");
+  if (refused) throw new Error(`me() as ${email}: ${refused.message}`);
+  return { id: data.user.id, email, name: me.full_name, client };
+}
+
+/** Joins the person's private topic; calls back for each notification that is announced there. */
+export async function listen(
+  person: Person,
+  onAnnouncement: (a: Announcement) => void,
+): Promise<void> {
+  await person.client.realtime.setAuth();
+  await new Promise<void>((resolve, reject) => {
+    const late = setTimeout(
+      () => reject(new Error(`Realtime did not answer ${person.email}`)),
+      10_000,
+    );
+    person.client
+      .channel(`user:${person.id}`, { config: { private: true } })
+      .on("broadcast", { event: "notification_created" }, ({ payload }) => {
+        onAnnouncement({
+          person,
+          notificationId: payload.id,
+          leadId: payload.lead_id ?? null,
+          receivedAt: performance.now(),
+        });
+      })
+      .subscribe((status, error) => {
+        if (status === "CLOSED") return;
+        clearTimeout(late);
+        if (status === "SUBSCRIBED") resolve();
+        else reject(new Error(`Realtime: ${status} for ${person.email}. ${error?.message ?? ""}`));
+      });
+  });
+}
+
+export async function leave(people: Person[]): Promise<void> {
+  await Promise.all(
+    people.map(async ({ client }) => {
+      await client.removeAllChannels();
+      client.realtime.disconnect();
+      await client.auth.signOut({ scope: "local" });
+    }),
+  );
+}

@@ -1,0 +1,13 @@
+export { anon, as, type Client, password, service, signIn } from "./clients.ts";
+export { expectData, expectError } from "./expect.ts";
+export {
+  createTeam,
+  createUser,
+  type Person,
+  type Team,
+  unique,
+  uniqueEmail,
+  uniquePhone,
+} from "./people.ts";
+export { sql } from "./sql.ts";
+export { stack } from "./stack.ts";

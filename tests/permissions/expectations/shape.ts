@@ -1,0 +1,85 @@
+/** The shape of an expectation. */
+import type { ApiRole } from "../catalogue.ts";
+
+/** A statement, and nine outcomes separated by blanks. */
+export type Verb = [statement: string, cells: string];
+
+export interface RelationExpectation {
+  /** What each API role holds, as the catalogue spells it. A role left out holds nothing. */
+  grants: Partial<Record<ApiRole, string>>;
+  select: Verb;
+  insert?: Verb;
+  update?: Verb;
+  delete?: Verb;
+  /** A second update, where who may write depends on what is written. */
+  [further: string]: Verb | Partial<Record<ApiRole, string>> | undefined;
+}
+
+export interface FunctionExpectation {
+  execute: Verb;
+  [further: string]: Verb | undefined;
+}
+
+export interface BucketExpectation {
+  select: Verb;
+  insert: Verb;
+  update: Verb;
+  delete: Verb;
+}
+
+export interface TopicExpectation {
+  join: Verb;
+  send: Verb;
+}
+
+export interface ModuleExpectations {
+  relations?: Record<string, RelationExpectation>;
+  functions?: Record<string, FunctionExpectation>;
+  buckets?: Record<string, BucketExpectation>;
+  topics?: Record<string, TopicExpectation>;
+  /** The row of the own counselor in tables that the shared fixture does not fill. */
+  fixture?: string[];
+}
+
+export interface Expectations {
+  relations: Record<string, RelationExpectation>;
+  functions: Record<string, FunctionExpectation>;
+  buckets: Record<string, BucketExpectation>;
+  topics: Record<string, TopicExpectation>;
+}
+
+export const merge = (modules: ModuleExpectations[]): Expectations => ({
+  relations: Object.assign({}, ...modules.map((module) => module.relations)),
+  functions: Object.assign({}, ...modules.map((module) => module.functions)),
+  buckets: Object.assign({}, ...modules.map((module) => module.buckets)),
+  topics: Object.assign({}, ...modules.map((module) => module.topics)),
+});
+
+/** Everything a service key may do with a table. */
+export const all = "select, insert, update, delete";
+
+/** Refused to all but service keys, for lack of a grant. */
+export const serviceOnly = "- - - - - - - - +";
+
+/** An RPC that asks for a permission only administrators have. */
+export const adminRpc =
+  "- permission_denied permission_denied  permission_denied permission_denied  permission_denied permission_denied  + -";
+
+/**
+ * A private channel, as Realtime asks: joining reads the messages of the topic, sending writes one.
+ * Only the database sends; a client that could would forge events. (anon holds Supabase's own grant.)
+ */
+export const topic = (kind: string, id: string, join: string): TopicExpectation => {
+  const name = `${kind}:${id}`;
+  const set = `set_config('realtime.topic', '${name}', true)`;
+  return {
+    join: [
+      `select from realtime.messages m where m.topic = '${name}' and (select ${set}) is not null`,
+      join,
+    ],
+    send: [
+      `insert into realtime.messages (topic, extension, event, payload, private) select '${name}', 'broadcast', 'x', '{}', true from (select ${set}) s`,
+      "x x x  x x  x x  x +",
+    ],
+  };
+};

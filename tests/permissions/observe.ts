@@ -1,0 +1,98 @@
+/** Looks at one object the way the expectations describe it. */
+import { type ApiRole, apiRoles, executors, grantsOn, protection } from "./catalogue.ts";
+import type { Verb } from "./expectations/shape.ts";
+import type { Expectations } from "./expectations.ts";
+import { probe, type Transaction } from "./probe.ts";
+
+/** One line per thing that is expected: `select` → `- . . + . + . + +`, `grants anon` → `select`. */
+export type Observation = Record<string, string>;
+
+export type Kind = keyof Expectations;
+
+/** `- . . + . + . + +` with any number of blanks between. */
+export const normalCells = (cells: string): string => cells.trim().split(/\s+/).join(" ");
+
+/** What to look at: what people can do, what the catalogue says, or both. */
+export type Look = "cells" | "grants" | "all";
+
+/** What the database does with an object, in the terms of its expectation. */
+export async function observe(
+  tx: Transaction,
+  expectations: Expectations,
+  kind: Kind,
+  name: string,
+  look: Look = "all",
+): Promise<Observation> {
+  const expected = expectations[kind][name];
+  if (expected === undefined) throw new Error(`${name} has no expectation`);
+  const cells = look === "grants" ? {} : await observeCells(tx, expected, probedObject(kind, name));
+  const grants = look === "cells" ? {} : await observeGrants(tx, kind, name);
+  return { ...cells, ...grants };
+}
+
+async function observeCells(
+  tx: Transaction,
+  expected: object,
+  object: string,
+): Promise<Observation> {
+  const statements = Object.entries(expected).filter((entry): entry is [string, Verb] =>
+    Array.isArray(entry[1]),
+  );
+  const outcomes = await probe(
+    tx,
+    object,
+    statements.map(([, [statement]]) => statement),
+  );
+  return Object.fromEntries(
+    statements.map(([verb], index) => [verb, (outcomes[index] ?? []).join(" ")]),
+  );
+}
+
+async function observeGrants(tx: Transaction, kind: Kind, name: string): Promise<Observation> {
+  if (kind === "functions") return { executors: await executors(tx, name) };
+  if (kind !== "relations") return {};
+  const grants = await grantsOn(tx, name);
+  return {
+    protection: await protection(tx, name),
+    ...Object.fromEntries(apiRoles.map((role) => [`grants ${role}`, grants[role]])),
+  };
+}
+
+function probedObject(kind: Kind, name: string): string {
+  if (kind === "buckets") return "storage.objects";
+  if (kind === "topics") return "realtime.messages";
+  return name;
+}
+
+/** What the expectations say, in the same terms. */
+export function expectedObservation(
+  expectations: Expectations,
+  kind: Kind,
+  name: string,
+): Observation {
+  const expected = expectations[kind][name];
+  const observation: Observation = {};
+  for (const [verb, value] of Object.entries(expected ?? {})) {
+    if (Array.isArray(value)) observation[verb] = normalCells(value[1] as string);
+  }
+  if (kind === "relations") {
+    const grants = (expected as { grants?: Partial<Record<ApiRole, string>> }).grants ?? {};
+    observation.protection = "on";
+    for (const role of apiRoles) observation[`grants ${role}`] = grants[role] ?? "";
+  }
+  if (kind === "functions") {
+    const roles = executorsFromCells(observation.execute ?? "");
+    observation.executors = roles.join(", ");
+  }
+  return observation;
+}
+
+/** A function's allow-list follows from its cells: whoever is not "-" may execute it. */
+function executorsFromCells(cells: string): string[] {
+  const list = cells.split(" ");
+  const roles: string[] = [];
+  if (list[0] !== "-") roles.push("anon");
+  if (list.slice(1, -1).some((cell) => cell !== "-")) roles.push("authenticated");
+  if (list.at(-1) !== "-") roles.push("service_role");
+  return roles;
+}
