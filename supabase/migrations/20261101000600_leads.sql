@@ -154,8 +154,9 @@ create policy leads_read on public.leads for select to authenticated
     deleted_at is null
     and (
       (select private.gate_all()) is not null
-      or team_id = any ((select private.gate_team())::uuid[])
+      or team_id = (select (private.gate_team())[1])
       or assigned_to = (select private.gate_own())
+      or team_id = any ((select (private.gate_team())[2:])::uuid[])
     )
   );
 
@@ -167,8 +168,9 @@ create policy leads_create on public.leads for insert to authenticated
     and (select private.has_permission('leads.create'))
     and (
       (select private.gate_all()) is not null
-      or team_id = any ((select private.gate_team())::uuid[])
+      or team_id = (select (private.gate_team())[1])
       or assigned_to = (select private.gate_own())
+      or team_id = any ((select (private.gate_team())[2:])::uuid[])
     )
   );
 
@@ -178,8 +180,9 @@ create policy leads_change on public.leads for update to authenticated
     and (select private.has_permission('leads.update'))
     and (
       (select private.gate_all()) is not null
-      or team_id = any ((select private.gate_team())::uuid[])
+      or team_id = (select (private.gate_team())[1])
       or assigned_to = (select private.gate_own())
+      or team_id = any ((select (private.gate_team())[2:])::uuid[])
     )
   )
   with check (
@@ -187,8 +190,9 @@ create policy leads_change on public.leads for update to authenticated
     and (select private.has_permission('leads.update'))
     and (
       (select private.gate_all()) is not null
-      or team_id = any ((select private.gate_team())::uuid[])
+      or team_id = (select (private.gate_team())[1])
       or assigned_to = (select private.gate_own())
+      or team_id = any ((select (private.gate_team())[2:])::uuid[])
     )
   );
 
@@ -214,12 +218,14 @@ begin
         new.team_id := (private.gate_team())[1];
 
         if new.team_id is null then
-          new.assigned_to := caller;
+          new.assigned_to := private.gate_own();
         end if;
       end if;
     end if;
 
-    new.currency := coalesce(new.currency, private.setting('organization.currency') #>> '{}', 'INR');
+    if new.currency is null then
+      new.currency := coalesce(private.setting('organization.currency') #>> '{}', 'INR');
+    end if;
   else
     new.version := old.version + 1;
     new.updated_at := clock_timestamp();
@@ -271,11 +277,13 @@ begin
 
   if tg_op = 'INSERT' or (new.assigned_to, new.team_id) is distinct from (old.assigned_to, old.team_id) then
     if new.assigned_to is not null then
-      if not exists (select from public.profiles p where p.id = new.assigned_to and p.is_active) then
+      select private.team_of(p.id, new.team_id) into new.team_id
+      from public.profiles p
+      where p.id = new.assigned_to and p.is_active;
+
+      if not found then
         perform private.fail('assignee_unavailable', new.assigned_to::text);
       end if;
-
-      new.team_id := private.team_of(new.assigned_to, new.team_id);
     end if;
   end if;
 
@@ -303,8 +311,30 @@ comment on function private.record_lead_status() is 'Writes lead_history; the re
 create trigger record_lead_status after update of status on public.leads
   for each row when (old.status is distinct from new.status) execute function private.record_lead_status();
 
+create function private.follow_stage_positions() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.leads l
+  set max_stage = moved.position
+  from (
+    select o.position as was, n.position
+    from stages_before o
+    join stages_after n on n.key = o.key and n.position <> o.position
+  ) moved
+  where l.max_stage = moved.was;
+
+  return null;
+end
+$$;
+
+comment on function private.follow_stage_positions() is 'Keeps leads.max_stage on the same stage when a stage is put between others or stages are reordered.';
+
+create trigger follow_stage_positions after update on public.pipeline_stages
+  referencing old table as stages_before new table as stages_after
+  for each statement execute function private.follow_stage_positions();
+
 create trigger audit after insert or update or delete on public.leads
-  for each row execute function private.audit_row('version', 'updated_at');
+  for each row execute function private.audit_row();
 
 create trigger refuse_truncate before truncate on public.leads
   for each statement execute function private.refuse_truncate();
@@ -392,16 +422,29 @@ $$;
 
 comment on function public.crm_create_lead(jsonb) is 'Creates a lead from camelCase fields (firstName, lastName, email, mobile, organization, jobTitle, …) and answers {message, lead_id, id}. Errors: argument_invalid, email_invalid, phone_invalid, stage_unknown. Answers D2-003.';
 
+create function private.squeeze(p_text text, p_length integer) returns text
+language plpgsql immutable parallel safe set search_path = '' as $$
+begin
+  return btrim(left(btrim(regexp_replace(coalesce(p_text, ''), '\s+', ' ', 'g')), p_length));
+end
+$$;
+
+comment on function private.squeeze(text, integer) is 'Text on one line, without space around it, cut to a length; empty for null.';
+
 create function private.ingest_lead(p_source text, p_external_id text, p_fields jsonb, p_raw jsonb default '{}')
 returns table (id uuid, lead_id text, is_new boolean)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   person_email text;
   person_phone text;
-  extra jsonb := coalesce(p_fields -> 'custom_fields', '{}');
+  person_name text := private.squeeze(p_fields ->> 'name', 150);
+  given_name text := private.squeeze(p_fields ->> 'first_name', 149);
+  family_name text := private.squeeze(p_fields ->> 'last_name', 150);
+  extra jsonb := case when jsonb_typeof(p_fields -> 'custom_fields') = 'object' then p_fields -> 'custom_fields' else '{}' end;
   target uuid;
   made boolean := false;
   field text;
+  answers_limit constant integer := 65536;
   known constant text[] := array['salutation', 'first_name', 'last_name', 'name', 'email', 'phone', 'organization', 'website', 'job_title', 'industry', 'gender', 'no_of_employees', 'territory', 'qualification', 'course'];
 begin
   -- What the person typed is never a reason to lose the person: an address that is none stays as an answer.
@@ -417,9 +460,23 @@ begin
     extra := extra || jsonb_build_object('phone', p_fields -> 'phone');
   end;
 
-  for field in select k from jsonb_object_keys(p_fields) k where k <> all (known || array['custom_fields', 'source']) loop
+  for field in
+    select k
+    from jsonb_object_keys(p_fields) k
+    where k <> all (known || array['source'])
+      and (k <> 'custom_fields' or jsonb_typeof(p_fields -> k) not in ('object', 'null'))
+  loop
     extra := extra || jsonb_build_object(field, p_fields -> field);
   end loop;
+
+  -- An answer without measure does not fit on the lead; the delivery itself is kept whole below.
+  if pg_column_size(extra) > answers_limit then
+    select coalesce(jsonb_object_agg(e.key, e.value), '{}') into extra from jsonb_each(extra) e where pg_column_size(e.value) <= 1024;
+  end if;
+
+  if pg_column_size(extra) > answers_limit then
+    extra := '{}';
+  end if;
 
   -- The same delivery, and the same person, wait for each other here; locks in one order, so none deadlocks.
   perform pg_advisory_xact_lock(k.key)
@@ -446,8 +503,8 @@ begin
   if target is null then
     insert into public.leads (salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees, territory, qualification, course, source, custom_fields)
     values (
-      left(p_fields ->> 'salutation', 40), left(coalesce(p_fields ->> 'first_name', ''), 150), left(coalesce(p_fields ->> 'last_name', ''), 150),
-      coalesce(nullif(left(coalesce(p_fields ->> 'name', ''), 299), ''), case when person_email is null and person_phone is null and coalesce(p_fields ->> 'first_name', '') || coalesce(p_fields ->> 'last_name', '') = '' then 'Unnamed enquiry' else '' end),
+      left(p_fields ->> 'salutation', 40), given_name, family_name,
+      case when person_email is null and person_phone is null and person_name || given_name || family_name = '' then 'Unnamed enquiry' else person_name end,
       person_email, person_phone, left(p_fields ->> 'organization', 300), left(p_fields ->> 'website', 2048), left(p_fields ->> 'job_title', 200),
       left(p_fields ->> 'industry', 200), left(p_fields ->> 'gender', 40), left(p_fields ->> 'no_of_employees', 40), left(p_fields ->> 'territory', 200),
       left(p_fields ->> 'qualification', 200), left(p_fields ->> 'course', 200), p_source, extra
@@ -463,7 +520,7 @@ begin
       job_title = coalesce(l.job_title, left(p_fields ->> 'job_title', 200)),
       qualification = coalesce(l.qualification, left(p_fields ->> 'qualification', 200)),
       course = coalesce(l.course, left(p_fields ->> 'course', 200)),
-      custom_fields = extra || l.custom_fields
+      custom_fields = case when pg_column_size(extra || l.custom_fields) <= answers_limit then extra || l.custom_fields else l.custom_fields end
     where l.id = target
       and (
         (l.email is null and person_email is not null) or (l.phone is null and person_phone is not null)
@@ -532,6 +589,8 @@ revoke all on function private.prepare_lead() from public, anon, authenticated, 
 
 revoke all on function private.record_lead_status() from public, anon, authenticated, service_role;
 
+revoke all on function private.follow_stage_positions() from public, anon, authenticated, service_role;
+
 revoke all on function private.find_lead(text) from public, anon, authenticated, service_role;
 
 grant execute on function private.find_lead(text) to authenticated;
@@ -543,6 +602,8 @@ grant execute on function public.lead_set_status(text, text, text) to authentica
 revoke all on function public.crm_create_lead(jsonb) from public, anon, authenticated, service_role;
 
 grant execute on function public.crm_create_lead(jsonb) to authenticated;
+
+revoke all on function private.squeeze(text, integer) from public, anon, authenticated, service_role;
 
 revoke all on function private.ingest_lead(text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
 

@@ -26,8 +26,8 @@ begin
   return concat_ws(' and ',
     format('%I.deleted_at is null', p_alias),
     private.scope_filter(p_alias),
-    format('%I.created_at >= %L::timestamptz', p_alias, p_date_from::timestamp at time zone zone),
-    format('%I.created_at < %L::timestamptz', p_alias, (p_date_to + 1)::timestamp at time zone zone),
+    case when p_date_from is not null then format('%I.created_at >= %L::timestamptz', p_alias, p_date_from::timestamp at time zone zone) end,
+    case when p_date_to is not null then format('%I.created_at < %L::timestamptz', p_alias, (p_date_to + 1)::timestamp at time zone zone) end,
     case when p_source is not null then format('%I.source = %L', p_alias, p_source) end,
     case when p_status is not null then format('%I.status = %L', p_alias, lower(p_status)) end,
     case when p_assigned_to is not null then format('%I.assigned_to = %L::uuid', p_alias, p_assigned_to) end
@@ -38,8 +38,8 @@ $$;
 comment on function private.lead_filter(text, date, date, text, text, uuid) is 'WHERE clause of the leads the caller may see that were created on these days (both included) and match the other arguments; null matches all.';
 
 create function public.analytics_kpis(
-  p_date_from date default '1970-01-01',
-  p_date_to date default '9999-12-30',
+  p_date_from date default null,
+  p_date_to date default null,
   p_source text default null,
   p_status text default null,
   p_assigned_to uuid default null
@@ -71,7 +71,7 @@ $$;
 
 comment on function public.analytics_kpis(date, date, text, text, uuid) is '{total_leads, enrollments, conversion_rate, active_pipeline, active_pipeline_value, currency} of the leads created on these days. An enrolment is a lead that ever reached a won stage; conversion_rate is enrolments per lead in percent; active_pipeline counts open leads. Leads in another currency are not converted. Answers D3-015.';
 
-create function public.analytics_overview(p_from date default '1970-01-01', p_to date default '9999-12-30', p_agent_id uuid default null) returns jsonb
+create function public.analytics_overview(p_from date default null, p_to date default null, p_agent_id uuid default null) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
 declare
   by_source jsonb;
@@ -94,8 +94,8 @@ $$;
 comment on function public.analytics_overview(date, date, uuid) is 'analytics_kpis() of a period, for one agent or all the caller may see, with by_source[{source,count}] (the 20 largest) and by_stage[{stage,count,percentage}]. Answers D4-044.';
 
 create function public.analytics_funnel(
-  p_date_from date default '1970-01-01',
-  p_date_to date default '9999-12-30',
+  p_date_from date default null,
+  p_date_to date default null,
   p_source text default null,
   p_agent_id uuid default null
 ) returns table (stage text, count bigint, percentage numeric, drop_off_rate numeric)
@@ -124,8 +124,8 @@ $$;
 comment on function public.analytics_funnel(date, date, text, uuid) is 'Per funnel stage: how many of the leads created on these days ever reached it, that as a percentage of the first stage, and the percentage lost since the stage before. Answers D3-017, D0-053.';
 
 create function public.analytics_funnel_detail(
-  p_date_from date default '1970-01-01',
-  p_date_to date default '9999-12-30',
+  p_date_from date default null,
+  p_date_to date default null,
   p_source text default null,
   p_agent_id uuid default null
 ) returns table (stage text, count bigint, percentage numeric, stage_conversion_rate numeric, drop_off_rate numeric, is_bottleneck boolean, team_percentage numeric)
