@@ -1,6 +1,7 @@
 import { App, setExperimental } from "@supabase/lite";
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import type postgres from "postgres";
+import { completeSession } from "./access-token.ts";
 import type { KeyRing, Secrets } from "./keys.ts";
 import type { ProjectConfig } from "./project-config.ts";
 import { loggingTo } from "./request-log.ts";
@@ -10,8 +11,9 @@ import {
   type RestRequest,
   restRequest,
 } from "./rest-context.ts";
-import { asPostgrest } from "./rest-errors.ts";
+import { asPostgrest, refuseUnfiltered } from "./rest-errors.ts";
 import { createFileStorage } from "./storage-files.ts";
+import { asRawUpload, signSeveral, withHostedNames } from "./storage-request.ts";
 
 export interface ApiOptions {
   /** Connected as `supabase_admin`. */
@@ -21,6 +23,8 @@ export interface ApiOptions {
   secrets: Secrets;
   keys: KeyRing;
   config: ProjectConfig;
+  /** The stack's public address. */
+  url: string;
   storageFolder: string;
   onMail(message: { to: string; subject: string; text?: string; html?: string }): void;
   onError(line: string): void;
@@ -107,6 +111,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       const caller = await authenticate(request, apiRole, keys);
       if (caller instanceof Response) return caller;
       const url = new URL(request.url);
+      const unsafe = refuseUnfiltered(request.method, url);
+      if (unsafe) return unsafe;
       const headers = new Headers(request.headers);
       // The caller is known: the emulator is not asked to verify it again, because it would ask for
       // a live session, which PostgREST does not.
@@ -124,8 +130,22 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         return await asPostgrest(response, record.error, record.role === "anon");
       });
     },
-    auth: (request) => loggingTo(options.onError, () => authApp.fetch(request)),
-    storage: (request) => loggingTo(options.onError, () => dataApp.fetch(request)),
+    async auth(request) {
+      const { pathname, searchParams } = new URL(request.url);
+      const response = await loggingTo(options.onError, () => authApp.fetch(request));
+      if (!/^\/auth\/v1\/(token|verify|signup)$/.test(pathname)) return response;
+      return await completeSession(response, keys, {
+        jwtSecret: secrets.jwtSecret,
+        issuer: `${options.url}/auth/v1`,
+        method: searchParams.get("grant_type") === "password" ? "password" : "otp",
+      });
+    },
+    async storage(request) {
+      const answer = (one: Request) => loggingTo(options.onError, () => dataApp.fetch(one));
+      const several = await signSeveral(request, answer);
+      if (several) return several;
+      return await withHostedNames(request, await answer(await asRawUpload(request)));
+    },
     async close() {
       await Promise.allSettled([data.close(), people.close()]);
     },

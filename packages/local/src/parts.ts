@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type postgres from "postgres";
 import { createApi } from "./api.ts";
+import { createAuthAdmin } from "./auth-admin.ts";
 import type { Engine } from "./binaries.ts";
 import { startCron } from "./cron.ts";
 import { createFunctions } from "./functions.ts";
@@ -64,6 +64,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
       secrets,
       keys,
       config: options.config,
+      url: options.url,
       storageFolder: join(options.dataDir, "storage"),
       onMail: (mail) => log("mail", JSON.stringify(mail)),
       onError: (line) => log("api", line),
@@ -86,35 +87,22 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
     keys,
     realtime,
     functions,
-    authAdmin: await loadAuthAdmin(options),
+    authAdmin: createAuthAdmin({
+      sql: admin,
+      isApiKey: keys.isApiKey,
+      verifyToken: keys.verifyToken,
+      url: options.url,
+      siteUrl: options.config.siteUrl,
+      redirectUrls: options.config.redirectUrls,
+      otpLength: options.config.otpLength,
+      minimumPasswordLength: options.config.minimumPasswordLength,
+      passwordRequirements: options.config.passwordRequirements,
+      onMail: (mail) => log("mail", JSON.stringify(mail)),
+      onError: (line) => log("auth", line),
+    }),
     onError: (line) => log("gateway", line),
     simulatorUrl: simulators.url,
   };
-}
-
-async function loadAuthAdmin(options: PartsOptions): Promise<GatewayParts["authAdmin"]> {
-  const create = await exported<(o: object) => NonNullable<GatewayParts["authAdmin"]>>(
-    "auth-admin.ts",
-    "createAuthAdmin",
-  );
-  const { admin, keys, secrets, config, url, log } = options;
-  return create?.({
-    sql: admin,
-    isApiKey: keys.isApiKey,
-    verifyToken: keys.verifyToken,
-    jwtSecret: secrets.jwtSecret,
-    siteUrl: config.siteUrl,
-    url,
-    onMail: (mail: unknown) => log("mail", JSON.stringify(mail)),
-  });
-}
-
-/** A module that may not be there yet. */
-async function exported<T>(file: string, name: string): Promise<T | undefined> {
-  const path = join(import.meta.dirname, file);
-  if (!existsSync(path)) return undefined;
-  const module = (await import(path)) as Record<string, T>;
-  return module[name];
 }
 
 /** What hosted gives to every function, and this project's own secrets. */

@@ -75,3 +75,25 @@ export async function asPostgrest(
   headers.set("content-type", "application/json; charset=utf-8");
   return new Response(JSON.stringify(body), { status: statusOf(error, anonymous), headers });
 }
+
+/** Query parameters that are not conditions on rows. */
+const NO_CONDITION = new Set([
+  "apikey",
+  "columns",
+  "limit",
+  "offset",
+  "on_conflict",
+  "order",
+  "select",
+]);
+
+/** Hosted loads pg-safeupdate for the Data API: no update or delete of a whole table by accident. */
+export function refuseUnfiltered(method: string, url: URL): Response | null {
+  if (method !== "PATCH" && method !== "DELETE") return null;
+  if ([...url.searchParams.keys()].some((key) => !NO_CONDITION.has(key))) return null;
+  const verb = method === "PATCH" ? "UPDATE" : "DELETE";
+  return Response.json(
+    { code: "21000", details: null, hint: null, message: `${verb} requires a WHERE clause` },
+    { status: 400 },
+  );
+}
