@@ -39,7 +39,9 @@ export function connect(url: string, options: ConnectOptions): Database {
   const client = postgres(url, {
     // Hosted connections may go through a transaction pooler, which keeps no prepared statements.
     prepare: false,
-    fetch_types: false,
+    // Not off: postgres.js 3.4.9 then never answers the first reserve() on a new connection, which is
+    // how every transaction begins here.
+    fetch_types: true,
     max: options.max ?? 4,
     idle_timeout: 20,
     connect_timeout: 10,
