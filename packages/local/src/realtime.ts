@@ -67,13 +67,23 @@ export async function createRealtime(options: RealtimeOptions): Promise<Realtime
   const presence = new Presence(hub);
   const context: Context = { sql, hub, presence, changes, limits, verifyToken, isApiKey, log };
 
+  const failing = new AbortController();
   const messages = new Replication({
     databaseUrl,
     publication: MESSAGES_PUBLICATION,
     onChange: (change) => broadcastInsert(hub, change, limits.maxPayloadBytes),
-    onError: (error) => log(`broadcast: ${(error as Error).message}`),
+    onError: (error) => {
+      failing.abort(error);
+      log(`broadcast: ${(error as Error).message}`);
+    },
   });
-  await messages.ready();
+  try {
+    // Later failures are waited out; the first one would only hide a database that is set up wrong.
+    await Promise.race([messages.ready(), rejected(failing.signal)]);
+  } catch (error) {
+    await Promise.all([messages.close(), sql.end({ timeout: 1 })]);
+    throw error;
+  }
 
   const deleteOldMessages = () =>
     sql`delete from realtime.messages where inserted_at < now() - ${RETENTION}::interval`.then(
@@ -91,7 +101,8 @@ export async function createRealtime(options: RealtimeOptions): Promise<Realtime
 
   return {
     handleUpgrade(request, socket, head) {
-      const params = new URL(request.url ?? "/", "http://localhost").searchParams;
+      const { pathname, searchParams: params } = new URL(request.url ?? "/", "http://localhost");
+      if (!pathname.endsWith("/websocket")) return refuse(socket, 404, { message: "not found" });
       const apiKey = request.headers["x-api-key"] ?? params.get("apikey");
       if (typeof apiKey !== "string") return refuse(socket, 401, NO_KEY);
       const key = isApiKey(apiKey);
@@ -117,6 +128,12 @@ export async function createRealtime(options: RealtimeOptions): Promise<Realtime
       await sql.end({ timeout: 1 });
     },
   };
+}
+
+function rejected(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 async function requireLogicalDecoding(sql: postgres.Sql): Promise<void> {

@@ -42,6 +42,10 @@ export async function startRealtimeProject(limits: RealtimeOptions["limits"] = {
     exposeNewTables: false,
     passwords: { postgres: password },
   });
+  // Throw-away clusters commit asynchronously, and replication sees a commit only once it is
+  // flushed, up to 400 ms later. Hosted flushes at once.
+  await admin.unsafe("alter database postgres set synchronous_commit = on");
+
   /** As migrations run. */
   const sql = postgres(url("postgres"), { onnotice: () => {} });
 

@@ -44,7 +44,7 @@ export class Channel implements Member {
   readonly #room: string;
   #token: string | null;
   #identity: Identity;
-  /** Null on a public channel, where everybody may everything. */
+  /** Null on a public channel, where everybody may do everything. */
   #policies: Policies | null = null;
   #tokenTimer: NodeJS.Timeout | undefined;
   #usesPresence: boolean;
@@ -73,11 +73,11 @@ export class Channel implements Member {
   }
 
   get canReadBroadcast(): boolean {
-    return this.#policies ? this.#policies.broadcast.read === true : true;
+    return !this.#request.isPrivate || this.#policies?.broadcast.read === true;
   }
 
   get canReadPresence(): boolean {
-    return this.#policies ? this.#policies.presence.read === true : true;
+    return !this.#request.isPrivate || this.#policies?.presence.read === true;
   }
 
   /** Who the channel speaks for now; a token refresh changes it. */
@@ -202,7 +202,6 @@ export class Channel implements Member {
     const previous = this.#policies;
     try {
       this.#identity = await this.#identify();
-      this.#policies = null;
       if (this.#request.isPrivate) {
         await this.#authorizeRead();
         if (lost(previous, this.#policies)) {
@@ -260,10 +259,16 @@ export class Channel implements Member {
   /** Asked once for each token, and remembered. */
   async #mayWrite(extension: Extension): Promise<boolean> {
     const policies = this.#policies;
-    if (!policies) return true;
+    if (!policies) return !this.#request.isPrivate;
     if (policies[extension].write === undefined) {
-      const answer = await this.#ask(writePolicies, [extension]);
-      policies[extension].write = answer[extension] ?? false;
+      try {
+        const answer = await this.#ask(writePolicies, [extension]);
+        policies[extension].write = answer[extension] ?? false;
+      } catch (error) {
+        // Not decided: it is asked again when the database is back.
+        if (error instanceof JoinRefused) return false;
+        throw error;
+      }
     }
     return policies[extension].write ?? false;
   }
