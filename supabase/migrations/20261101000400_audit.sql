@@ -101,15 +101,17 @@ create trigger refuse_truncate
 create function private.audit(p_action text, p_resource text, p_record_id text, p_before jsonb default null, p_after jsonb default null) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 declare
+  -- Read here rather than through helpers: this runs once per changed row.
   claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
 begin
   insert into public.audit_logs (user_id, impersonator_id, actor_role, session_id, request_id, action, resource, record_id, before, after)
   values (
-    auth.uid(),
+    (claims ->> 'sub')::uuid,
     (claims -> 'act' ->> 'sub')::uuid,
     coalesce(claims ->> 'role', session_user),
-    private.session_id(),
-    private.request_id(),
+    (claims ->> 'session_id')::uuid,
+    left(coalesce(headers ->> 'x-request-id', headers ->> 'sb-request-id'), 100),
     p_action,
     p_resource,
     p_record_id,
@@ -119,15 +121,11 @@ begin
 end
 $$;
 
-comment on function private.audit(text, text, text, jsonb, jsonb) is 'Writes one entry in the caller''s name: for what no row trigger sees, such as an export.';
+comment on function private.audit(text, text, text, jsonb, jsonb) is 'Writes one entry in the caller''s name; by itself for what no row trigger sees, such as an export.';
 
 create function private.record_key(p_table regclass, p_row jsonb) returns text
 language plpgsql stable set search_path = '' as $$
 begin
-  if p_row ? 'id' then
-    return p_row ->> 'id';
-  end if;
-
   return (
     select string_agg(p_row ->> a.attname, ':' order by k.place)
     from pg_catalog.pg_index i
@@ -154,7 +152,7 @@ begin
     return null;
   end if;
 
-  key := private.record_key(tg_relid, coalesce(new_row, old_row));
+  key := coalesce(coalesce(new_row, old_row) ->> 'id', private.record_key(tg_relid, coalesce(new_row, old_row)));
 
   if tg_op = 'UPDATE' then
     select jsonb_object_agg(c.key, old_row -> c.key), jsonb_object_agg(c.key, c.value)

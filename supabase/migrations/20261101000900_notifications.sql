@@ -228,6 +228,7 @@ create trigger prepare_notification
 create function private.announce_notifications() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
+  -- realtime.send turns what goes wrong into a warning: no write fails because nobody could be called.
   if tg_op = 'INSERT' then
     perform realtime.send(jsonb_build_object('id', n.id, 'lead_id', n.lead_id), 'notification_created', 'user:' || n.user_id, true)
     from affected n;
@@ -237,10 +238,6 @@ begin
     from (select distinct a.user_id from affected a) n;
   end if;
 
-  return null;
-exception when others then
-  -- The business transaction must not fail because nobody could be called.
-  raise warning 'Notifications were not announced: %', sqlerrm;
   return null;
 end
 $$;
@@ -262,58 +259,59 @@ create trigger announce_deleted
   referencing old table as affected
   for each statement execute function private.announce_notifications();
 
-create function private.notify_assigned(p_user_id uuid, p_ids uuid[], p_numbers text[], p_count bigint) returns void
-language plpgsql volatile security definer set search_path = '' as $$
+create function private.notify_assignee() returns trigger
+language plpgsql security definer set search_path = '' as $$
 declare
-  threshold integer := (private.setting('notifications.assignment_threshold'))::integer;
-  counter text := 'intake.assigned_' || replace(p_user_id::text, '-', '');
+  counter text := 'intake.assigned_' || replace(new.assigned_to::text, '-', '');
   -- Leads given to this person in this transaction, and how many of them were told one by one.
-  counted bigint[] := coalesce(nullif(current_setting(counter, true), '')::bigint[], '{0,0}');
-  told_before bigint := counted[2];
+  counted integer[] := coalesce(nullif(current_setting(counter, true), '')::integer[], '{0,0}');
 begin
-  if counted[1] + p_count <= threshold then
-    for i in 1 .. p_count loop
-      perform private.notify(
-        p_user_id, 'New lead assigned', format('%s is now yours.', p_numbers[i]), 'lead', 'normal', p_ids[i],
-        p_metadata => jsonb_build_object('event', 'lead_assigned', 'lead_number', p_numbers[i])
-      );
-    end loop;
-
-    told_before := told_before + p_count;
-  elsif counted[1] <= threshold then
-    perform private.notify(
-      p_user_id, private.assigned_title(p_count, told_before), 'Open your lead list to see them.', 'lead', 'normal',
-      p_metadata => jsonb_build_object('event', 'leads_assigned', 'lead_count', p_count)
-    );
+  if new.assigned_to = auth.uid() then
+    return null;
   end if;
 
-  perform set_config(counter, array[counted[1] + p_count, told_before]::text, true);
+  if counted[1] = counted[2] then
+    if counted[1] < (private.setting('notifications.assignment_threshold'))::integer then
+      perform private.notify(
+        new.assigned_to, 'New lead assigned', new.lead_id || ' is now yours.', 'lead', 'normal', new.id,
+        p_metadata => jsonb_build_object('event', 'lead_assigned', 'lead_number', new.lead_id)
+      );
+
+      counted[2] := counted[2] + 1;
+    else
+      perform private.notify(
+        new.assigned_to, private.assigned_title(1), 'Open your lead list to see them.', 'lead', 'normal',
+        p_metadata => '{"event": "leads_assigned", "lead_count": 1}'
+      );
+    end if;
+  end if;
+
+  perform set_config(counter, array[counted[1] + 1, counted[2]]::text, true);
+
+  return null;
 end
 $$;
 
-comment on function private.notify_assigned(uuid, uuid[], text[], bigint) is 'Tells a person of leads they were given: one by one up to notifications.assignment_threshold in a transaction, beyond it once. The count is kept in the transaction, so that neither one large statement nor many small ones cost more than their rows.';
+comment on function private.notify_assignee() is 'Tells a person of the leads they were given, not of those they took themselves: one by one up to notifications.assignment_threshold in a transaction, the rest in one. The count is kept in the transaction, so that neither one large statement nor many small ones cost more than their rows.';
 
-create function private.assigned_title(p_count bigint, p_told bigint) returns text
+create function private.assigned_title(p_count integer) returns text
 language plpgsql immutable set search_path = '' as $$
 begin
-  return case
-    when p_told > 0 then format('%s more leads assigned', p_count)
-    else format('%s leads assigned', p_count)
-  end;
+  return format('%s more %s assigned', p_count, case p_count when 1 then 'lead' else 'leads' end);
 end
 $$;
 
-comment on function private.assigned_title(bigint, bigint) is 'Title of the summary of many assignments.';
+comment on function private.assigned_title(integer) is 'Title of the summary of many assignments.';
 
 create function private.finish_assignment_summary() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
-  counted bigint[] := nullif(current_setting('intake.assigned_' || replace(new.user_id::text, '-', ''), true), '')::bigint[];
-  uncounted bigint := counted[1] - counted[2];
+  counted integer[] := nullif(current_setting('intake.assigned_' || replace(new.user_id::text, '-', ''), true), '')::integer[];
+  uncounted integer := counted[1] - counted[2];
 begin
-  if uncounted is distinct from (new.metadata ->> 'lead_count')::bigint then
+  if uncounted is distinct from (new.metadata ->> 'lead_count')::integer then
     update public.notifications n
-    set title = private.assigned_title(uncounted, counted[2]), metadata = n.metadata || jsonb_build_object('lead_count', uncounted)
+    set title = private.assigned_title(uncounted), metadata = n.metadata || jsonb_build_object('lead_count', uncounted)
     where n.id = new.id and uncounted is not null;
   end if;
 
@@ -329,56 +327,13 @@ create constraint trigger finish_assignment_summary
   for each row when (new.metadata @> '{"event": "leads_assigned"}')
   execute function private.finish_assignment_summary();
 
-create function private.notify_assignees() returns trigger
-language plpgsql security definer set search_path = '' as $$
-declare
-  caller uuid := auth.uid();
-  person record;
-begin
-  -- Grouped, never joined: a plan made for one row must also serve a hundred thousand.
-  if tg_op = 'INSERT' then
-    for person in
-      select n.assigned_to as id, count(*) as leads, array_agg(n.id order by n.id) as ids, array_agg(n.lead_id order by n.id) as numbers
-      from new_leads n
-      where n.assigned_to is not null and n.assigned_to is distinct from caller and n.deleted_at is null
-      group by n.assigned_to
-      order by n.assigned_to
-    loop
-      perform private.notify_assigned(person.id, person.ids, person.numbers, person.leads);
-    end loop;
-  else
-    for person in
-      select c.assigned_to as id, count(*) as leads, array_agg(c.id order by c.id) as ids, array_agg(c.lead_id order by c.id) as numbers
-      from (
-        select n.id, n.lead_id, n.assigned_to
-        from new_leads n
-        where n.assigned_to is not null and n.assigned_to is distinct from caller and n.deleted_at is null
-        except
-        select o.id, o.lead_id, o.assigned_to
-        from old_leads o
-      ) c
-      group by c.assigned_to
-      order by c.assigned_to
-    loop
-      perform private.notify_assigned(person.id, person.ids, person.numbers, person.leads);
-    end loop;
-  end if;
+create trigger notify_assignees_of_new after insert on public.leads
+  for each row when (new.assigned_to is not null and new.deleted_at is null)
+  execute function private.notify_assignee();
 
-  return null;
-end
-$$;
-
-comment on function private.notify_assignees() is 'Tells people of the leads they were given, except those they took themselves.';
-
-create trigger notify_assignees_of_new
-  after insert on public.leads
-  referencing new table as new_leads
-  for each statement execute function private.notify_assignees();
-
-create trigger notify_assignees_of_changed
-  after update on public.leads
-  referencing old table as old_leads new table as new_leads
-  for each statement execute function private.notify_assignees();
+create trigger notify_assignees_of_changed after update of assigned_to on public.leads
+  for each row when (new.assigned_to is not null and new.assigned_to is distinct from old.assigned_to and new.deleted_at is null)
+  execute function private.notify_assignee();
 
 -- RPCs
 
@@ -560,13 +515,11 @@ revoke all on function private.prepare_notification() from public, anon, authent
 
 revoke all on function private.announce_notifications() from public, anon, authenticated, service_role;
 
-revoke all on function private.notify_assigned(uuid, uuid[], text[], bigint) from public, anon, authenticated, service_role;
+revoke all on function private.notify_assignee() from public, anon, authenticated, service_role;
 
-revoke all on function private.assigned_title(bigint, bigint) from public, anon, authenticated, service_role;
+revoke all on function private.assigned_title(integer) from public, anon, authenticated, service_role;
 
 revoke all on function private.finish_assignment_summary() from public, anon, authenticated, service_role;
-
-revoke all on function private.notify_assignees() from public, anon, authenticated, service_role;
 
 revoke all on function public.notify(uuid, text, text, text, text, uuid, uuid, text, text, jsonb, timestamptz) from public, anon, authenticated, service_role;
 
@@ -595,4 +548,4 @@ insert into public.error_codes (code, sqlstate, message, hint) values
 
 select
   private.define_setting('notifications.retention_days', '180', 'integer', 'Days that notifications are kept; 0 keeps them until they expire', 0, 3650),
-  private.define_setting('notifications.assignment_threshold', '5', 'integer', 'Leads given to somebody at once are told one by one up to this many, beyond it in one notification', 1, 100);
+  private.define_setting('notifications.assignment_threshold', '5', 'integer', 'Leads given to somebody at once are told one by one up to this many, the rest in one notification', 1, 100);

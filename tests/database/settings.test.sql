@@ -19,6 +19,9 @@ $$;
 
 grant execute on function pg_temp.refuses(text, jsonb, text), pg_temp.accepts(text, jsonb, text) to public;
 
+-- The demo organisation of seed.sql has a name of its own.
+update public.system_settings set value = '"Intake"' where key = 'organization.name';
+
 -- Defaults
 
 select is(private.setting('organization.timezone'), '"Asia/Kolkata"', 'the organisation starts in Asia/Kolkata');
