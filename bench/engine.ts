@@ -1,4 +1,5 @@
-import { mkdir } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
@@ -32,9 +33,14 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
-/** An engine of its own with every migration applied, kept in `.local/bench` between runs. */
+/** An engine of its own with every migration applied, kept in `.local/bench` while they stay as they are. */
 export async function startEngine(): Promise<Engine> {
   const dataDir = join(ROOT, ".local", "bench");
+  const marker = join(dataDir, "migrations.sha256");
+  const wanted = await migrationsHash();
+  if ((await readFile(marker, "utf8").catch(() => "")) !== wanted) {
+    await rm(dataDir, { recursive: true, force: true });
+  }
   await mkdir(dataDir, { recursive: true });
   const options = {
     dataDir,
@@ -59,7 +65,13 @@ export async function startEngine(): Promise<Engine> {
   await server.stop();
   server = await startPostgres(options);
   const dbUrl = `postgresql://postgres:${PASSWORD}@127.0.0.1:${PORT}/postgres`;
-  await applyMigrations({ root: ROOT, dbUrl });
+  try {
+    await applyMigrations({ root: ROOT, dbUrl });
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  await writeFile(marker, wanted);
   const admin = postgres(adminUrl, { max: 12, onnotice: () => undefined });
   const [version] = await admin`select version()`;
   return {
@@ -78,4 +90,12 @@ export async function startEngine(): Promise<Engine> {
       await server.stop();
     },
   };
+}
+
+async function migrationsHash(): Promise<string> {
+  const folder = join(ROOT, "supabase", "migrations");
+  const hash = createHash("sha256");
+  for (const file of (await readdir(folder)).sort())
+    hash.update(await readFile(join(folder, file)));
+  return hash.digest("hex");
 }

@@ -4,6 +4,7 @@ import type postgres from "postgres";
 import { type Engine, startEngine } from "./engine.ts";
 import { interleaved, table } from "./measure.ts";
 import { personId, seedLeads, teamId } from "./seed.ts";
+import { benchWrites, type Write } from "./writes.ts";
 
 const LEADS = 1_000_000;
 const ROUNDS = 20;
@@ -11,7 +12,6 @@ const ROUNDS = 20;
 const RATIO_LIMIT = 1.15;
 const CONSTANT_LIMIT_MS = 0.2;
 const UNHINTED_LIMIT = 5;
-const INSERT_LIMIT = 0.5;
 
 interface Persona {
   role: "counselor" | "manager" | "admin";
@@ -61,7 +61,7 @@ export async function benchRls(): Promise<boolean> {
     const rows: Row[] = [];
     const plans: Record<string, string> = {};
     for (const persona of PERSONAS) await benchReads(engine, persona, rows, plans);
-    const writes = await benchWrites(engine);
+    const writes = await benchWrites(engine.admin);
     await report(engine, rows, plans, writes);
     return rows.every((row) => row.holds) && writes.every((write) => write.holds);
   } finally {
@@ -168,101 +168,6 @@ async function explain(sql: postgres.ReservedSql, claims: string, query: string)
   const lines = await sql.unsafe(`explain (analyze, costs off, timing off, summary off) ${query}`);
   await sql.unsafe("commit");
   return lines.map((line) => String(line["QUERY PLAN"])).join("\n");
-}
-
-interface Write {
-  measure: string;
-  value: string;
-  limit: string;
-  holds: boolean;
-}
-
-async function benchWrites(engine: Engine): Promise<Write[]> {
-  const sql = engine.admin;
-  await sql`drop table if exists public.leads_bare`;
-  await sql`create table public.leads_bare (like public.leads including all)`;
-  await sql`alter table public.leads_bare set (fillfactor = 85)`;
-  // The bare table is as large as the real one, so that its indexes are as deep.
-  const columns = await insertable(sql);
-  await sql.unsafe(
-    `insert into public.leads_bare (${columns}) overriding system value select ${columns} from public.leads`,
-  );
-  await sql`analyze public.leads_bare`;
-  const owner = personId("counselor", 7);
-  let n = 0;
-  const insert = (name: string) => async () => {
-    const start = performance.now();
-    await Promise.all(
-      Array.from({ length: 4 }, async () => {
-        for (let i = 0; i < 50; i += 1) {
-          n += 1;
-          await sql`
-            insert into ${sql(name)} (name, email, phone, source, status, currency, assigned_to, team_id)
-            values (${`Bench ${n}`}, ${`bench${n}.${process.pid}@example.com`}, ${`+9180000${String(n).padStart(5, "0")}`}, 'Website', 'new', 'INR', ${owner}, ${teamId(7)})
-          `;
-        }
-      }),
-    );
-    return performance.now() - start;
-  };
-  const [bare = Number.NaN, full = Number.NaN] = await interleaved(10, [
-    insert("leads_bare"),
-    insert("leads"),
-  ]);
-  await sql`drop table public.leads_bare`;
-  const share = bare / full;
-  const hot = await hotShare(sql);
-  await sql`delete from public.leads where email like 'bench%@example.com'`;
-  return [
-    {
-      measure: "insert with all triggers, share of the rate without",
-      value: `${share.toFixed(2)} (${Math.round(200_000 / full)}/s of ${Math.round(200_000 / bare)}/s)`,
-      limit: `≥ ${INSERT_LIMIT}`,
-      holds: share >= INSERT_LIMIT,
-    },
-    {
-      measure: "stage changes that stay heap-only",
-      value: `${(hot * 100).toFixed(1)} %`,
-      limit: "≥ 95 %",
-      holds: hot >= 0.95,
-    },
-  ];
-}
-
-async function insertable(sql: postgres.Sql): Promise<string> {
-  const columns = await sql<{ name: string }[]>`
-    select attname as name from pg_attribute
-    where attrelid = 'public.leads'::regclass and attnum > 0 and not attisdropped and attgenerated = ''
-  `;
-  return columns.map((column) => column.name).join(", ");
-}
-
-async function hotShare(sql: postgres.Sql): Promise<number> {
-  const read = async () => {
-    await sql`select pg_stat_force_next_flush()`;
-    const [row] =
-      await sql`select pg_stat_get_tuples_updated('public.leads'::regclass)::int as all, pg_stat_get_tuples_hot_updated('public.leads'::regclass)::int as hot`;
-    return { all: Number(row?.all), hot: Number(row?.hot) };
-  };
-  const one = await sql.reserve();
-  try {
-    const before = await read();
-    const leads = await one<{ id: string }[]>`
-      select id from public.leads where status = 'new' and email like 'lead%' order by created_at limit 1000
-    `;
-    for (const { id } of leads) {
-      await one`update public.leads set status = 'contacted' where id = ${id}`;
-    }
-    await one`select pg_stat_force_next_flush()`;
-    await one`select 1`;
-    const after = await read();
-    await one`set session_replication_role = replica`;
-    await one`update public.leads set status = 'new', max_stage = 1 where id in ${one(leads.map((lead) => lead.id))}`;
-    await one`reset session_replication_role`;
-    return (after.hot - before.hot) / (after.all - before.all);
-  } finally {
-    one.release();
-  }
 }
 
 async function report(

@@ -93,8 +93,6 @@ create function private.request_header(p_name text) returns text
 language plpgsql stable parallel safe set search_path = '' as $$
 begin
   return nullif(current_setting('request.headers', true), '')::jsonb ->> lower(p_name);
-exception when invalid_text_representation then
-  return null;
 end
 $$;
 
@@ -113,8 +111,6 @@ create function private.session_id() returns uuid
 language plpgsql stable parallel safe set search_path = '' as $$
 begin
   return (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'session_id')::uuid;
-exception when invalid_text_representation then
-  return null;
 end
 $$;
 
@@ -143,8 +139,17 @@ comment on function private.normalize_email(text) is 'Lower-case, trimmed e-mail
 create function private.normalize_phone(p_phone text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
-  phone text := regexp_replace(coalesce(p_phone, ''), '[\s().\-/\u00a0\u2010-\u2015]', '', 'g');
+  phone text := p_phone;
 begin
+  if phone is null then
+    return null;
+  end if;
+
+  -- Most numbers arrive normal already.
+  if phone !~ '^\+[0-9]+$' then
+    phone := regexp_replace(phone, '[\s().\-/\u00a0\u2010-\u2015]', '', 'g');
+  end if;
+
   if phone = '' then
     return null;
   end if;

@@ -44,15 +44,17 @@ comment on policy activities_read on public.activities is 'Where the lead is vis
 create function private.record_lead_activity() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
-  -- Both are checked against the database: a token alone names nobody.
-  actor uuid := private.gate_own();
+  actor uuid;
 begin
   if tg_op = 'INSERT' then
     insert into public.activities (entity_id, lead_id, type, title, description, actor_id)
-    values (new.id, new.id, 'created', 'Lead Created', 'Source: ' || new.source, actor);
+    values (new.id, new.id, 'created', 'Lead Created', 'Source: ' || new.source, new.created_by);
 
     return null;
   end if;
+
+  -- A token alone names nobody: the database does.
+  actor := private.gate_own();
 
   if new.status is distinct from old.status then
     insert into public.activities (entity_id, lead_id, type, title, description, actor_id, metadata)

@@ -233,8 +233,8 @@ select 'Bulk ' || i, case when i <= 40 then many else few end from bulk, generat
 set constraints all immediate;
 
 select results_eq(
-  'select n.title, n.metadata ->> ''lead_count'' from public.notifications n join bulk b on n.user_id = b.many',
-  $$values ('40 leads assigned', '40')$$, 'many leads at once are told in one notification');
+  $$select n.title, count(*)::integer, max(n.metadata ->> 'lead_count') from public.notifications n join bulk b on n.user_id = b.many group by n.title order by n.title$$,
+  $$values ('35 more leads assigned', 1, '35'), ('New lead assigned', 5, null)$$, 'of many leads at once the first are told one by one, the rest in one notification');
 
 select is(pg_temp.told((select few from bulk)), 3::bigint, 'a few are told one by one');
 
