@@ -54,7 +54,12 @@ export function connectMeta(simulatorUrl: string) {
       control<SimulatedDelivery>("POST", "meta/deliver", { leadgen_ids: [leadgenId] }),
     /** The next delivery goes out this many times, all at once. */
     multiplyNextDelivery: (times: number) =>
-      control("POST", "faults", { provider: "meta", kind: "duplicate", times: 1, ms: times - 1 }),
+      control("POST", "faults", {
+        provider: "meta",
+        kind: "duplicate",
+        times: 1,
+        copies: times - 1,
+      }),
     deliveriesOf: async (leadgenId: string) =>
       (await control<{ deliveries: SimulatedDelivery[] }>("GET", "journal")).deliveries.filter(
         (delivery) => delivery.body.includes(leadgenId),

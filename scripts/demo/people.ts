@@ -27,9 +27,12 @@ export async function signIn(stack: DemoStack, email: string): Promise<Person> {
     realtime: { transport: WebSocket as never },
   });
   const { data, error } = await client.auth.signInWithPassword({ email, password });
+  if (error?.name === "AuthRetryableFetchError") {
+    throw new Error(`nothing answers at ${stack.url}. Start the stack with: npm start`);
+  }
   if (error) {
     throw new Error(
-      `${email} could not sign in (${error.message}). The demo needs the accounts of supabase/seed.sql: npm run local -- reset`,
+      `${email} could not sign in (${error.message}). The demo needs the accounts of supabase/seed.sql: npm run local -- reset, then npm start`,
     );
   }
   const { data: me, error: refused } = await client.rpc("me");

@@ -39,11 +39,13 @@ export function createReport(write: (line: string) => void) {
       const widths = headings.map((_, column) =>
         Math.max(...cells.map((row) => row[column]?.length ?? 0)),
       );
+      write("");
       for (const row of cells) {
         write(
           `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`,
         );
       }
+      write("");
     },
   };
 }
