@@ -1,6 +1,6 @@
 /** Asks the database what a persona may do, inside a transaction that nobody ever sees. */
 import type postgres from "postgres";
-import { guises, type Persona, personas } from "./personas.ts";
+import { guises, personas } from "./personas.ts";
 
 export type Transaction = postgres.TransactionSql;
 
@@ -94,10 +94,4 @@ function classify(object: string, answer: Answer): Outcome {
   const code = /^([a-z][a-z0-9_]{2,62})(?::|$)/.exec(answer.detail)?.[1];
   const raisedByUs = answer.state === "42501" || answer.state.startsWith("PT");
   return raisedByUs && code !== undefined ? code : answer.state;
-}
-
-/** Outcomes by persona, for messages. */
-export function byPersona(outcomes: Outcome[]): Record<Persona, Outcome> {
-  const entries = personas.map((persona, index) => [persona, outcomes[index] ?? "?"]);
-  return Object.fromEntries(entries) as Record<Persona, Outcome>;
 }
