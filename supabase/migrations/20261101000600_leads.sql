@@ -9,6 +9,11 @@
 
 create table public.leads (
   id uuid primary key default private.uuid_v7(),
+  -- First and of fixed width, because a policy reads them of every row that a scan meets.
+  assigned_to uuid references public.profiles (id) on delete restrict,
+  team_id uuid references public.teams (id) on delete restrict,
+  created_at timestamptz not null default now(),
+  deleted_at timestamptz,
   lead_no bigint generated always as identity,
   lead_id text not null generated always as ('LEAD-' || case when lead_no < 1000 then lpad(lead_no::text, 3, '0') else lead_no::text end) stored,
   salutation text,
@@ -37,13 +42,9 @@ create table public.leads (
   currency text not null,
   tags text[] not null default '{}',
   custom_fields jsonb not null default '{}',
-  assigned_to uuid references public.profiles (id) on delete restrict,
-  team_id uuid references public.teams (id) on delete restrict,
   last_interaction_at timestamptz,
   created_by uuid references public.profiles (id) on delete set null,
-  created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  deleted_at timestamptz,
   version bigint not null default 1,
   constraint leads_lead_id_is_unique unique (lead_id),
   constraint leads_have_a_name_or_an_address check (name <> '' or email is not null or phone is not null),
