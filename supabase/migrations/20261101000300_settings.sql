@@ -209,12 +209,18 @@ comment on policy system_settings_read on public.system_settings is 'Public keys
 create policy system_settings_create on public.system_settings for insert to authenticated
   with check ((select private.has_permission('settings.manage')));
 
+comment on policy system_settings_create on public.system_settings is 'With settings.manage.';
+
 create policy system_settings_change on public.system_settings for update to authenticated
   using ((select private.has_permission('settings.manage')))
   with check ((select private.has_permission('settings.manage')));
 
+comment on policy system_settings_change on public.system_settings is 'With settings.manage.';
+
 create policy system_settings_delete on public.system_settings for delete to authenticated
   using ((select private.has_permission('settings.manage')));
+
+comment on policy system_settings_delete on public.system_settings is 'With settings.manage, and never a key the system reads.';
 
 -- Triggers
 

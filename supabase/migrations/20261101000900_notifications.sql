@@ -86,6 +86,8 @@ comment on policy notifications_change on public.notifications is 'One''s own, a
 create policy notifications_delete on public.notifications for delete to authenticated
   using (user_id = (select private.gate_own()));
 
+comment on policy notifications_delete on public.notifications is 'One''s own.';
+
 -- Functions
 
 create function private.notify(

@@ -23,6 +23,8 @@ alter table public.system_metrics enable row level security;
 create policy system_metrics_read on public.system_metrics for select to authenticated
   using ((select private.has_permission('health.read')));
 
+comment on policy system_metrics_read on public.system_metrics is 'With health.read; written by schedule.';
+
 -- Functions
 
 create function private.version() returns text
