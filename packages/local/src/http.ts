@@ -20,6 +20,10 @@ export async function toRequest(
   }
   const body = method === "GET" || method === "HEAD" ? undefined : await readBody(incoming, limit);
   headers.delete("transfer-encoding");
+  // What hosted's network edge says about the client; what the client claims itself is overwritten.
+  const address = incoming.socket.remoteAddress ?? "127.0.0.1";
+  headers.set("cf-connecting-ip", address);
+  headers.append("x-forwarded-for", address);
   return new Request(new URL(incoming.url ?? "/", origin), {
     method,
     headers,
