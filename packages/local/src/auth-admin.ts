@@ -3,12 +3,8 @@
 
 import { type Body, readBody } from "./auth-admin/checks.ts";
 import { AuthError, errorResponse } from "./auth-admin/errors.ts";
-import {
-  generateLink,
-  inviteUser,
-  type LinksContext,
-  type RecordedMail,
-} from "./auth-admin/links.ts";
+import { type GateContext, gate } from "./auth-admin/gate.ts";
+import { generateLink, inviteUser, type RecordedMail } from "./auth-admin/links.ts";
 import { present, type Sql } from "./auth-admin/store.ts";
 import * as users from "./auth-admin/users.ts";
 
@@ -42,8 +38,9 @@ const keptMails = 500;
 export function createAuthAdmin(options: AuthAdminOptions): AuthAdmin {
   const { sql } = options;
   const mails: RecordedMail[] = [];
-  const context: LinksContext = {
+  const context: GateContext = {
     sql,
+    verifyToken: options.verifyToken,
     url: options.url,
     siteUrl: options.siteUrl,
     redirectUrls: options.redirectUrls ?? [],
@@ -150,7 +147,7 @@ export function createAuthAdmin(options: AuthAdminOptions): AuthAdmin {
       }
       throw new AuthError(404, "unknown", "Not found");
     }
-    return null;
+    return await gate(context, request, path);
   }
 
   return {

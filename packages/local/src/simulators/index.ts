@@ -24,6 +24,8 @@ export interface Simulators {
   meta: Meta;
   faults: ReturnType<typeof createFaults>;
   journal: ReturnType<typeof createJournal>;
+  /** Shows what the Auth server would have mailed beside what the providers were sent. */
+  recordMail(mail: unknown): void;
   close(): Promise<void>;
 }
 
@@ -65,7 +67,11 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
         return;
       }
       case "GET journal":
-        return sendJson(response, 200, { asked: journal.asked, deliveries: journal.deliveries });
+        return sendJson(response, 200, {
+          asked: journal.asked,
+          deliveries: journal.deliveries,
+          mails: journal.mails,
+        });
       case "GET faults":
         return sendJson(response, 200, faults.list());
       case "POST faults":
@@ -127,6 +133,7 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
     meta,
     faults,
     journal,
+    recordMail: journal.recordMail,
     async close() {
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

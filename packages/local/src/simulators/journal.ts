@@ -36,6 +36,7 @@ export interface Delivery {
 export function createJournal() {
   const asked: Asked[] = [];
   const deliveries: Delivery[] = [];
+  const mails: { at: string; mail: unknown }[] = [];
 
   function push<T>(list: T[], entry: T): T {
     list.push(entry);
@@ -46,11 +47,14 @@ export function createJournal() {
   return {
     asked,
     deliveries,
+    mails,
     recordAsked: (entry: Asked) => push(asked, entry),
     recordDelivery: (entry: Delivery) => push(deliveries, entry),
+    recordMail: (mail: unknown) => void push(mails, { at: new Date().toISOString(), mail }),
     clear() {
       asked.length = 0;
       deliveries.length = 0;
+      mails.length = 0;
     },
   };
 }

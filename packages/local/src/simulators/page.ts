@@ -43,6 +43,7 @@ export function renderPage(journal: Journal, faults: Fault[]): string {
     `${entry.method} ${entry.path}`,
     entry.body,
   ]);
+  const mails = newest(journal.mails).map(({ at, mail }) => [at, JSON.stringify(mail)]);
   const rules = faults.map((rule) => [rule.id, rule.provider, rule.kind, rule.times ?? "always"]);
   return `<!doctype html>
 <html lang="en">
@@ -63,6 +64,8 @@ td { font-family: ui-monospace, monospace; font-size: 12px; overflow-wrap: anywh
 ${table(["at", "provider", "state", "attempts", "last", "to", "body"], delivered)}
 <h2>Asked of the providers</h2>
 ${table(["at", "provider", "status", "fault", "request", "body"], asked)}
+<h2>Mail of the Auth server</h2>
+${table(["at", "mail"], mails)}
 <h2>Faults switched on</h2>
 ${table(["id", "provider", "kind", "times"], rules)}
 </body>
