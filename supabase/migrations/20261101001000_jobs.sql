@@ -428,7 +428,11 @@ begin
   update private.jobs
   set lease = null,
     last_error = left(p_error, 2000),
-    run_at = now() + greatest(private.job_backoff(v_job.attempts), least(p_retry_after, interval '1 day'))
+    run_at = now() + greatest(
+      private.job_backoff(v_job.attempts),
+      -- least() would ignore the null of a failure that names no time.
+      case when p_retry_after is not null then least(p_retry_after, interval '1 day') end
+    )
   where id = p_id;
 
   return 'retry';
