@@ -325,6 +325,26 @@ describe("A binding", () => {
     expect(message?.message).toMatch(reason);
   });
 
+  test("of a role that does not exist is refused, and disturbs nobody", async () => {
+    const emperor = await project.connect(ANNA, { token: { role: "emperor" } });
+    const { message } = await watch(emperor);
+    expect(message?.message).toMatch(/role "emperor" does not exist/);
+    const { changes } = await watch(await project.connect(ANNA));
+    await insertNote();
+    await changes.atLeast(1);
+  });
+
+  test("that the next token may not have ends", async () => {
+    const client = await project.connect(ANNA);
+    const { changes, system } = await watch(client, { filter: "priority=gt.0" });
+    await client.realtime.setAuth(await tokenFor(ANNA, { role: "anon" }));
+    const [, second] = await system.atLeast(2);
+    expect(second?.message).toMatch(/invalid column for filter priority/);
+    await insertNote({ priority: 1 });
+    await sleep(150);
+    expect(changes.received).toEqual([]);
+  });
+
   test("of a table without any grant hears no rows", async () => {
     const { changes } = await watch(await project.connect(ANNA), { table: "closed_items" });
     await project.sql`insert into public.closed_items values (1)`;

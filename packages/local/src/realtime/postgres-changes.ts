@@ -97,7 +97,10 @@ export class PostgresChanges {
     } catch (error) {
       if (this.#isClosed || this.#bindings.get(channel) !== bindings) return;
       channel.pushSystem("postgres_changes", "error", (error as Error).message);
-      if (error instanceof BadChangeRequest) return;
+      if (error instanceof BadChangeRequest) {
+        this.#subscriptions.delete(channel);
+        return;
+      }
       setTimeout(() => {
         if (this.#bindings.get(channel) === bindings) void this.#activate(channel, bindings);
       }, RETRY_MS).unref();
@@ -145,6 +148,8 @@ export class PostgresChanges {
         `Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: ${asked}`,
       );
     }
+    const [known] = await sql`select to_regrole(quote_ident(${role})) is not null as exists`;
+    if (!known?.exists) throw refuse(`role "${role}" does not exist`);
     if (filters.length === 0 && !columns) return;
 
     for (const { oid } of tables) {

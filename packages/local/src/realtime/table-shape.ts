@@ -42,7 +42,10 @@ export async function readTableShape(
       array(
         select r.role
         from unnest(${roles}::text[]) as r (role)
-        where has_column_privilege(r.role, a.attrelid, a.attnum, 'select')
+        where case
+          when to_regrole(quote_ident(r.role)) is null then false
+          else has_column_privilege(r.role, a.attrelid, a.attnum, 'select')
+        end
       ) as readers
     from pg_attribute a
     join pg_type t on t.oid = a.atttypid
