@@ -1,5 +1,5 @@
 /** A project of a few lines, so that tests of the stack itself do not depend on the real one. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -104,6 +104,8 @@ insert into auth.identities (user_id, provider, provider_id, identity_data) valu
 
 export async function makeSmallProject(): Promise<SmallProject> {
   const root = await mkdtemp(join(tmpdir(), "small-project-"));
+  // As root the database server runs as another user, who must be able to pass through.
+  await chmod(root, 0o755);
   const supabase = join(root, "supabase");
   const addMigration = (version: string, sql: string) =>
     writeFile(join(supabase, "migrations", `${version}_test.sql`), sql);
