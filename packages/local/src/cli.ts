@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
 import { CliError, commands } from "./cli/commands.ts";
-import { start } from "./cli/start.ts";
 import { StackError } from "./errors.ts";
 
 const USAGE = `Usage: npm run local -- <command> [options]
@@ -53,7 +52,11 @@ async function main(): Promise<number> {
     follow: values.follow ?? false,
     rest: divider < 0 ? positionals.slice(1) : args.slice(divider + 1),
   };
-  if (name === "start") return await start(options);
+  if (name === "start") {
+    // The other commands answer at once because they do not load the whole stack.
+    const { start } = await import("./cli/start.ts");
+    return await start(options);
+  }
   const command = commands[name];
   if (command) return await command(options);
   process.stderr.write(USAGE);

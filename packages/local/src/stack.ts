@@ -11,6 +11,7 @@ import { createKeyRing, loadSecrets, type Secrets } from "./keys.ts";
 import { takeLock } from "./lock.ts";
 import { applyMigrations, applySeed } from "./migrate.ts";
 import { startParts } from "./parts.ts";
+import { PROJECT_ROOT } from "./paths.ts";
 import { startPostgres } from "./postgres.ts";
 import { readProjectConfig } from "./project-config.ts";
 
@@ -51,8 +52,6 @@ export interface Stack {
   simulatorUrl: string;
   stop(): Promise<void>;
 }
-
-export const PROJECT_ROOT = resolve(import.meta.dirname, "..", "..", "..");
 
 /** Boots everything and returns when it answers. On any failure nothing is left running. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadSecrets } from "../keys.ts";
 import { isStack, type RunningStack, readRunning } from "../lock.ts";
-import { PROJECT_ROOT } from "../stack.ts";
+import { PROJECT_ROOT } from "../paths.ts";
 import type { CliOptions } from "./start.ts";
 
 /** A failure of a command, told in one line. */
