@@ -212,14 +212,15 @@ declare
 begin
   if tg_op = 'INSERT' then
     if caller is not null then
-      new.created_by := caller;
+      -- A token alone names nobody: the database does.
+      new.created_by := private.gate_own();
 
       -- What somebody of scope own enters is theirs; what a manager enters belongs to their team.
       if new.assigned_to is null and new.team_id is null and private.gate_all() is null then
         new.team_id := (private.gate_team())[1];
 
         if new.team_id is null then
-          new.assigned_to := private.gate_own();
+          new.assigned_to := new.created_by;
         end if;
       end if;
     end if;
