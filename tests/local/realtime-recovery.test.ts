@@ -80,6 +80,24 @@ test("only temporary slots are used, and none is left behind", async () => {
   await vi.waitFor(async () => expect(await slotsOf(project)).toEqual([]));
 });
 
+test("a transaction that never ends does not keep the server from stopping", async () => {
+  const project = await start();
+  const client = await project.connect(ANNA);
+  const channel = client.channel("items");
+  channel.on("postgres_changes", { event: "*", schema: "public", table: "items" }, () => {});
+  await project.sql
+    .begin(async (sql) => {
+      await sql`insert into public.items values (1)`;
+      // Following changes has to wait for this transaction.
+      await joined(channel);
+      const started = performance.now();
+      await project.closeRealtime();
+      expect(performance.now() - started).toBeLessThan(4_000);
+      throw new Error("rolled back");
+    })
+    .catch((error: Error) => expect(error.message).toBe("rolled back"));
+});
+
 test("projects side by side do not hear each other", async () => {
   const [one, two] = await Promise.all([start(), start()]);
   const first = await listen(await one.connect(ANNA), "board");

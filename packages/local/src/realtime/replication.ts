@@ -8,6 +8,7 @@ import { type Change, PgOutputDecoder } from "./pgoutput.ts";
 const POSTGRES_EPOCH_US = BigInt(Date.UTC(2000, 0, 1)) * 1000n;
 const SHORTEST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
+const GOODBYE_MS = 1_000;
 
 export interface ReplicationOptions {
   databaseUrl: string;
@@ -29,6 +30,7 @@ export class Replication {
   readonly #finished: Promise<void>;
   #ready = deferred();
   #isReady = false;
+  #sql: postgres.Sql | null = null;
   #stream: Duplex | null = null;
 
   constructor(options: ReplicationOptions) {
@@ -44,7 +46,12 @@ export class Replication {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#stream?.end();
-    await this.#finished;
+    const isOver = this.#finished.then(() => true);
+    // Making a slot waits for every open transaction, and a stuck server answers nothing.
+    if (!(await Promise.race([isOver, sleep(GOODBYE_MS, false, { ref: false })]))) {
+      await this.#sql?.end({ timeout: 0 });
+      await this.#finished;
+    }
     this.#ready.resolve();
   }
 
@@ -83,6 +90,7 @@ export class Replication {
         IntervalStyle: "postgres",
       },
     });
+    this.#sql = sql;
     try {
       const slot = `realtime_${randomBytes(8).toString("hex")}`;
       const [created] = await sql.unsafe<{ consistent_point: string }[]>(
