@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { jwtVerify, SignJWT } from "jose";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { packageSource } from "../../packages/local/src/functions/deno.ts";
 import {
   createFunctions,
   type Functions,
   type FunctionsOptions,
 } from "../../packages/local/src/functions.ts";
-import { createFunctionProject } from "./support/function-project.ts";
+import { createFunctionProject, repository } from "./support/function-project.ts";
 
 const secret = new TextEncoder().encode("a-secret-of-at-least-thirty-two-characters");
 
@@ -20,6 +23,8 @@ verify_jwt = false
 [functions.silent]
 verify_jwt = false
 [functions.packages]
+verify_jwt = false
+[functions.unlisted]
 verify_jwt = false
 [functions.moving]
 verify_jwt = false
@@ -96,6 +101,8 @@ describe("edge functions", () => {
       "functions/silent/index.ts": `export const nothing = 1;`,
       "functions/hungry/index.ts": `Deno.serve(() => { const all = []; for (;;) all.push(new Array(1e5).fill(Math.random())); });`,
       "functions/switched-off/index.ts": `Deno.serve(() => new Response("on"));`,
+      "functions/unlisted/deno.json": `{ "imports": { "left-pad": "npm:left-pad@1.3.0" } }`,
+      "functions/unlisted/index.ts": `import "left-pad"; Deno.serve(() => new Response("hi"));`,
       "functions/packages/deno.json": `{ "imports": { "hono": "npm:hono@4.13.19", "hono/": "npm:/hono@4.13.19/" } }`,
       "functions/packages/index.ts": `
         import { Hono } from "hono";
@@ -336,6 +343,31 @@ describe("edge functions", () => {
     const response = await call("packages/items/7");
     expect(await response.json()).toEqual({ id: "7" });
     expect(lines.filter((line) => line.startsWith("packages:"))).toEqual([]);
+  });
+
+  it("says in one line that packages are neither installed nor to be had", async () => {
+    vi.stubEnv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9/");
+    try {
+      expect((await call("unlisted")).status).toBe(503);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    const said = lines.filter((line) => line.startsWith("unlisted: "));
+    expect(said).toContain(
+      "unlisted: npm packages come from Deno's cache: package.json does not list left-pad",
+    );
+    expect(said.at(-1)).toMatch(
+      /^unlisted: cannot start: its npm packages are not in Deno's cache/,
+    );
+  });
+
+  it.each(
+    readdirSync(join(repository, "supabase/functions"), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !/^[._]/.test(entry.name))
+      .map((entry) => entry.name),
+  )("this repository's function %s needs no network", (name) => {
+    const configFile = join(repository, "supabase/functions", name, "deno.json");
+    expect(packageSource(repository, configFile)).toEqual({ from: "node_modules" });
   });
 
   it("ends with its parent, even one that is killed", async () => {

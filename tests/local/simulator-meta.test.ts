@@ -328,9 +328,15 @@ describe("the simulated Meta Lead Ads", () => {
 
     it("subscribes a page's webhooks", async () => {
       const path = `${sim.meta.pageId}/subscribed_apps`;
+      expect((await graph(path, { method: "POST" })).body.error).toMatchObject({ code: 100 });
       const made = await graph(`${path}?subscribed_fields=leadgen`, { method: "POST" });
       expect(made.body).toEqual({ success: true });
       expect((await graph(path)).body.data).toMatchObject([{ subscribed_fields: ["leadgen"] }]);
+      const body = new URLSearchParams({ subscribed_fields: "leadgen,feed" });
+      await graph(path, { method: "POST", body });
+      expect((await graph(path)).body.data).toMatchObject([
+        { subscribed_fields: ["leadgen", "feed"] },
+      ]);
     });
   });
 
@@ -401,6 +407,13 @@ describe("the simulated Meta Lead Ads", () => {
     const html = await response.text();
     expect(html).toContain(lead.id);
     expect(html).not.toMatch(/<script>|<b>/);
+  });
+
+  it("keeps what the Auth server would have mailed", async () => {
+    sim.recordMail({ type: "invite", to: "ada@example.com" });
+    const { mails } = await control<{ mails: unknown[] }>("GET", "journal");
+    expect(mails).toMatchObject([{ mail: { to: "ada@example.com" } }]);
+    expect(await (await fetch(`${sim.url}/_sim`)).text()).toContain("ada@example.com");
   });
 
   it("answers 404 to a path that belongs to no provider", async () => {

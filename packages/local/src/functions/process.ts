@@ -63,7 +63,8 @@ function denoArguments(options: ProcessOptions): string[] {
     ...(configFile ? ["--config", configFile] : ["--no-config"]),
     ...(packages.from === "node_modules"
       ? ["--node-modules-dir=manual", "--no-lock"]
-      : ["--node-modules-dir=none"]),
+      : // The committed lock file is checked, never rewritten.
+        ["--node-modules-dir=none", "--frozen"]),
     bootModule,
   ];
 }
@@ -96,7 +97,11 @@ export function explainBootFailure(lines: string[]): string {
     .map((line) => /(file:\S+:\d+:\d+)/.exec(line)?.[1])
     .find((found) => found && !found.includes("/functions/boot.js"));
   const message = text.replace(/^error: /, "").replace(/^Uncaught \(in promise\) /, "");
-  if (/error sending request|dns error|Connection refused|npm package .* not found/.test(text)) {
+  if (
+    /Failed loading|error sending request|dns error|npm package .* (?:not found|does not exist)/.test(
+      text,
+    )
+  ) {
     return `its npm packages are not in Deno's cache and cannot be downloaded (${message})`;
   }
   return place && !message.includes(place) ? `${message} (${place})` : message;

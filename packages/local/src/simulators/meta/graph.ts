@@ -3,7 +3,7 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Fault } from "../faults.ts";
-import { type Exchange, sendJson } from "../http.ts";
+import { type Exchange, parseObject, sendJson } from "../http.ts";
 import { type Form, isId, type Lead, type Objects } from "./objects.ts";
 
 interface GraphContext {
@@ -193,6 +193,16 @@ function filterLeads(leads: Lead[], filtering: string | null): Lead[] {
   }, leads);
 }
 
+/** Graph takes a parameter from the query, from a form or from JSON. */
+function parameter({ url, headers, body }: Exchange, name: string): string | null {
+  const text = body.toString("utf8");
+  if (headers["content-type"]?.startsWith("application/json")) {
+    const value = parseObject(body)[name];
+    if (value !== undefined) return String(value);
+  }
+  return url.searchParams.get(name) ?? new URLSearchParams(text).get(name);
+}
+
 function resolve(exchange: Exchange, context: GraphContext): unknown {
   const { method, url } = exchange;
   const { objects, subscriptions } = context;
@@ -230,7 +240,7 @@ function resolve(exchange: Exchange, context: GraphContext): unknown {
   if (isPage && edge === "subscribed_apps") {
     if (method === "DELETE") subscriptions.delete(id);
     else if (method === "POST") {
-      const fields = url.searchParams.get("subscribed_fields");
+      const fields = parameter(exchange, "subscribed_fields");
       if (!fields)
         throw new GraphError(400, 100, "(#100) The parameter subscribed_fields is required.");
       subscriptions.set(id, fields.split(","));
