@@ -39,10 +39,14 @@ export function map(body: Body, name: string): Body | null {
   return value as Body;
 }
 
+// The format of HTML's email fields, which GoTrue checks as well.
+const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const emailFormat = new RegExp(`^[a-z0-9.!#$%&'*+/=?^_\`{|}~-]+@${label}(?:\\.${label})*$`, "i");
+
 export function validEmail(email: string): string {
   if (email === "") throw invalid("An email address is required");
   if (email.length > 255) throw invalid("An email address is too long");
-  if (!/^[^\s@<>()",;:\\[\]]+@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*$/i.test(email)) {
+  if (!emailFormat.test(email)) {
     throw invalid("Unable to validate email address: invalid format");
   }
   return email.toLowerCase();

@@ -163,5 +163,3 @@ export function createDeliveries(journal: Journal, faults: Faults, settings: Del
     },
   };
 }
-
-export type Deliveries = ReturnType<typeof createDeliveries>;
