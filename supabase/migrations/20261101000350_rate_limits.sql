@@ -6,6 +6,10 @@
 --
 -- What it is not: a hit is part of the request's transaction, so a request that fails gives it back, and
 -- only accepted writes are counted. Edge functions take hits in a transaction of their own, before the work.
+--
+-- An address is believed only from the header that the network edge writes over whatever the client sent. On a
+-- hosted project that is Cloudflare's cf-connecting-ip. Behind another proxy, name its header in the setting
+-- security.rate_limit.address_header: with the default, anybody could claim any address there.
 
 -- Tables
 

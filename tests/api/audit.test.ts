@@ -87,6 +87,17 @@ describe("the trail", () => {
     expect(entry.session_id).not.toBeNull();
   });
 
+  it("[D0-083] [D3-066] tells what an administrator did, with before and after", async () => {
+    const admin = await as("admin");
+    const { logs } = await search(admin, { p_search: teamId });
+    expect(logs.every((log) => log.user_id === people.admin)).toBe(true);
+    const { data } = await service().from("audit_logs").select("resource").limit(1000);
+    const audited = new Set(data?.map((log) => log.resource));
+    for (const resource of ["profiles", "teams", "team_members", "role_permissions"]) {
+      expect(audited, resource).toContain(resource);
+    }
+  });
+
   it("is hidden from a manager", async () => {
     const { data } = await (await as("manager.a")).from("audit_logs").select("id").limit(1);
     expect(data).toEqual([]);

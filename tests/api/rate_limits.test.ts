@@ -17,7 +17,7 @@ beforeAll(async () => {
 const write = (person: Person) => person.client.from("notifications").insert({ title: "Hit" });
 
 describe("somebody who has written all they may in a minute", () => {
-  it("[D0-087] [D3-070] is refused with 429 and told when to come back", async () => {
+  it("[D3-070] is refused with 429 and told when to come back", async () => {
     expectError(await write(busy), { code: "PT429", details: "rate_limited", status: 429 });
 
     const { data } = await busy.client.auth.getSession();
