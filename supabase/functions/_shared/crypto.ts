@@ -5,7 +5,7 @@ const encoder = new TextEncoder();
 /** Bytes in memory of their own; TypeScript 5.6, which Deno 2.1 has, knows no `Uint8Array<ArrayBuffer>`. */
 export type Bytes = ReturnType<typeof Uint8Array.of>;
 
-function hmacKey(secret: string, usage: "sign" | "verify"): Promise<CryptoKey> {
+function hmacKey(secret: string, usage: "sign" | "verify") {
   return crypto.subtle.importKey(
     "raw",
     encoder.encode(secret),
