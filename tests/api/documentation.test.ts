@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Client, createTeam, createUser, expectData, sql, stack } from "../helpers/index.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+interface Names {
+  supabase: Client;
+  id: string;
+  number: string;
+  userId: string;
+  notificationId: string;
+  auditId: string;
+}
+
+let names: Names;
+
+beforeAll(async () => {
+  const team = await createTeam();
+  const [admin, counselor] = await Promise.all([
+    createUser({ role: "admin" }),
+    createUser({ team }),
+  ]);
+  const [lead] = await sql()<{ id: string; lead_id: string }[]>`
+    insert into public.leads (name, team_id) values ('Read Me', ${team.id}) returning id, lead_id
+  `;
+  const [entry] = await sql()<{ id: string }[]>`
+    select id from public.audit_logs where record_id = ${lead?.id ?? ""} limit 1
+  `;
+  const notification = expectData(
+    await admin.client.from("notifications").insert({ title: "Read me" }).select("id").single(),
+  );
+  names = {
+    supabase: admin.client,
+    id: lead?.id ?? "",
+    number: lead?.lead_id ?? "",
+    userId: counselor.id,
+    notificationId: notification.id,
+    auditId: entry?.id ?? "",
+  };
+});
+
+const calls = [...read("docs/endpoints.md").matchAll(/`(supabase\.[^`]+)`/g)].map(
+  ([, call = ""]) => call,
+);
+
+describe("docs/endpoints.md", () => {
+  it("has a call in nearly every row", () => {
+    expect(calls.length).toBeGreaterThan(40);
+  });
+
+  it.for(calls)("%s", async (call) => {
+    const run = new Function(...Object.keys(names), `return ${call}`) as (
+      ...values: unknown[]
+    ) => PromiseLike<{ data: unknown; error: unknown }>;
+    const { error } = await run(...Object.values(names));
+    expect(error).toBeNull();
+  });
+});
+
+describe("README.md", () => {
+  it("shows first calls that run as they stand", { timeout: 60_000 }, async () => {
+    const blocks = [...read("README.md").matchAll(/^```js\n([\s\S]*?)^```$/gm)];
+    const code = blocks
+      .map(([, block = ""]) => block)
+      .join("\n")
+      .replace("http://127.0.0.1:54321", stack().url)
+      .replace("sb_publishable_...", stack().publishableKey);
+    const { exitCode, output } = await runModule(code);
+    expect(exitCode, output).toBe(0);
+    expect(output).toContain("is now yours");
+  });
+});
+
+function runModule(code: string): Promise<{ exitCode: number | null; output: string }> {
+  const child = spawn(process.execPath, ["--input-type=module", "-"], {
+    cwd: root,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  child.stdin.end(code);
+  const timer = setTimeout(() => child.kill(), 45_000);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (exitCode) => {
+      clearTimeout(timer);
+      resolve({ exitCode, output });
+    });
+  });
+}
