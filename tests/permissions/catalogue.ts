@@ -93,7 +93,7 @@ export async function grantsOn(
       from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
         with ordinality v (verb, position)
       left join lateral (
-        select string_agg(a.attname, ', ' order by a.attnum) as columns
+        select string_agg(a.attname, ', ' order by a.attname collate "C") as columns
         from pg_attribute a
         where a.attrelid = ${relation}::regclass and a.attnum > 0 and not a.attisdropped
           and v.verb in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
