@@ -12,7 +12,7 @@ import {
   restRequest,
 } from "./rest-context.ts";
 import { asPostgrest, refuseUnfiltered } from "./rest-errors.ts";
-import { postgrestTypes, sendJsonArgumentsOnce } from "./rest-types.ts";
+import { postgrestTypes } from "./rest-types.ts";
 import { createFileStorage } from "./storage-files.ts";
 import { asRawUpload, signSeveral, withHostedNames } from "./storage-request.ts";
 
@@ -51,7 +51,6 @@ export async function createApi(options: ApiOptions): Promise<Api> {
       postgresOptions: { max: 10, onnotice: () => undefined, types: postgrestTypes },
     });
   const data = connect("supabase_admin");
-  sendJsonArgumentsOnce(data);
   const people = connect("supabase_auth_admin");
   const context = await extendConnection(data, options.admin);
   Reflect.set(people, "rlsState", "active");

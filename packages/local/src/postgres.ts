@@ -120,8 +120,11 @@ async function initdb(
   child.stderr.on("data", (chunk) => {
     output += chunk;
   });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on("error", reject);
+  const code = await new Promise<number | null>((resolve) => {
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      output += error.code === "EACCES" ? `${binaries.initdb}: permission denied` : error.message;
+      resolve(null);
+    });
     child.on("close", resolve);
   });
   signal?.removeEventListener("abort", abort);
