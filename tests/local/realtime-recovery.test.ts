@@ -1,6 +1,8 @@
 // What a stack goes through: Postgres restarts, servers that stop, several projects side by side.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
+import { CommitWatch } from "../../packages/local/src/realtime/commit-watch.ts";
 import {
   inbox,
   joined,
@@ -96,6 +98,23 @@ test("a transaction that never ends does not keep the server from stopping", asy
       throw new Error("rolled back");
     })
     .catch((error: Error) => expect(error.message).toBe("rolled back"));
+});
+
+test("a row is asked about once its transaction is visible, and not before", async () => {
+  const project = await start();
+  const commits = new CommitWatch(project.admin);
+  let isVisible = false;
+  let waiting: Promise<void> | undefined;
+  await project.sql.begin(async (sql) => {
+    const [row] = await sql`select (pg_current_xact_id()::text::int8 & 4294967295)::int as id`;
+    waiting = commits.untilVisible(row?.id).then(() => {
+      isVisible = true;
+    });
+    await sleep(100);
+    expect(isVisible).toBe(false);
+  });
+  await waiting;
+  await commits.untilVisible(3);
 });
 
 test("projects side by side do not hear each other", async () => {

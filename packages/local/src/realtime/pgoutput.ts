@@ -24,6 +24,8 @@ export interface Change {
   /** The old row, or as much of it as the replica identity keeps. */
   oldRecord: Row | null;
   committedAt: Date;
+  /** Without its epoch, as replication names it. */
+  transactionId: number;
 }
 
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
@@ -31,6 +33,7 @@ const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 export class PgOutputDecoder {
   readonly #relations = new Map<number, Relation>();
   #committedAt = new Date(0);
+  #transactionId = 0;
 
   /** Null for messages that carry no row. */
   decode(message: Buffer): Change | null {
@@ -40,6 +43,7 @@ export class PgOutputDecoder {
       case "B":
         reader.skip(8);
         this.#committedAt = new Date(POSTGRES_EPOCH_MS + Number(reader.int64() / 1000n));
+        this.#transactionId = reader.uint32();
         return null;
       case "R":
         this.#readRelation(reader);
@@ -76,7 +80,9 @@ export class PgOutputDecoder {
     record: Row | null,
     oldRecord: Row | null,
   ): Change {
-    return { operation, relation, record, oldRecord, committedAt: this.#committedAt };
+    const committedAt = this.#committedAt;
+    const transactionId = this.#transactionId;
+    return { operation, relation, record, oldRecord, committedAt, transactionId };
   }
 
   #relation(id: number): Relation {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Sql } from "postgres";
 import { readChange } from "./change-reader.ts";
 import type { Channel } from "./channel.ts";
+import { CommitWatch } from "./commit-watch.ts";
 import {
   BadChangeRequest,
   type ChangeRequest,
@@ -40,6 +41,7 @@ interface Options {
  */
 export class PostgresChanges {
   readonly #options: Options;
+  readonly #commits: CommitWatch;
   readonly #subscriptions = new Map<Channel, Subscription[]>();
   readonly #bindings = new Map<Channel, Binding[]>();
   readonly #pending: Change[] = [];
@@ -49,6 +51,7 @@ export class PostgresChanges {
 
   constructor(options: Options) {
     this.#options = options;
+    this.#commits = new CommitWatch(options.sql);
   }
 
   /** The same parameters always get the same id, which is never zero. */
@@ -212,6 +215,7 @@ export class PostgresChanges {
     );
     if (subscriptions.length === 0) return;
 
+    await this.#commits.untilVisible(change.transactionId);
     if (!shapes.has(id)) {
       const roles = [...new Set(all.map(({ channel }) => channel.identity.role))];
       shapes.set(id, await readTableShape(this.#options.sql, id, roles));
