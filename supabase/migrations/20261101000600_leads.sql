@@ -34,12 +34,12 @@ create table public.leads (
   experience numeric(4, 1),
   course text,
   source text not null default 'Manual',
-  status text not null references public.pipeline_stages (key) on update cascade on delete restrict,
+  status text not null default '' references public.pipeline_stages (key) on update cascade on delete restrict,
   max_stage smallint not null default 0,
   status_changed_at timestamptz not null default now(),
   score smallint not null default 0,
   value numeric(14, 2) not null default 0,
-  currency text not null,
+  currency text not null default '',
   tags text[] not null default '{}',
   custom_fields jsonb not null default '{}',
   last_interaction_at timestamptz,
@@ -78,7 +78,7 @@ comment on column public.leads.phone is 'E.164. National numbers get the organis
 
 comment on column public.leads.source is 'Where the enquiry came from, for example Website, Facebook Ad, Walk-in.';
 
-comment on column public.leads.status is 'Key of the stage. Input is case-insensitive; moves follow pipeline_transitions.';
+comment on column public.leads.status is 'Key of the stage; the first open one if empty. Input is case-insensitive; moves follow pipeline_transitions.';
 
 comment on column public.leads.max_stage is 'Position of the furthest funnel stage ever reached, for funnels without a walk through history.';
 
@@ -86,7 +86,7 @@ comment on column public.leads.score is '0 to 100.';
 
 comment on column public.leads.value is 'What the lead is worth if won, in currency.';
 
-comment on column public.leads.currency is 'ISO 4217 code of value and annual_revenue; the organisation''s by default.';
+comment on column public.leads.currency is 'ISO 4217 code of value and annual_revenue; the organisation''s if empty.';
 
 comment on column public.leads.custom_fields is 'Further fields, among them answers of an ad form that no mapping names.';
 
@@ -225,7 +225,7 @@ begin
       end if;
     end if;
 
-    if new.currency is null then
+    if nullif(new.currency, '') is null then
       new.currency := coalesce(private.setting('organization.currency') #>> '{}', 'INR');
     end if;
   else
