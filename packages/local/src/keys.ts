@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errors, jwtVerify, SignJWT } from "jose";
+import { StackError } from "./errors.ts";
 
 /** What a data folder remembers, so that a client's configuration stays valid between starts. */
 export interface Secrets {
@@ -25,7 +26,10 @@ const YEARS = 365 * 24 * 60 * 60;
 
 export async function loadSecrets(dataDir: string, exposeNewTables: boolean): Promise<Secrets> {
   const file = join(dataDir, "secrets.json");
-  const stored = await readFile(file, "utf8").catch(() => undefined);
+  const stored = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new StackError(`${file} cannot be read (${error.code}): use another --data-dir.`);
+  });
   if (stored) return JSON.parse(stored) as Secrets;
   const secrets = await createSecrets(exposeNewTables);
   await mkdir(dataDir, { recursive: true });

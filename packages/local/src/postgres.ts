@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, chown, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -62,6 +62,11 @@ async function createCluster(
   options: PostgresOptions,
 ): Promise<void> {
   if (await exists(join(cluster, "PG_VERSION"))) return;
+  if (await stat(cluster).catch(() => undefined)) {
+    throw new StackError(
+      `${cluster} cannot be read: it may belong to another user. Remove it, or use another --data-dir.`,
+    );
+  }
   const draft = `${cluster}.new`;
   const passwordFile = join(options.dataDir, ".initdb-password");
   await rm(draft, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
  * How PostgREST reads and shows values, where the emulator would show what the server prints:
- * numbers are numbers and times are ISO 8601.
+ * numbers are numbers, times are ISO 8601, and bytes are hexadecimal text.
  */
 
 const isoTime = (text: string): string => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
@@ -33,6 +33,7 @@ export const postgrestTypes = {
   },
   json: { to: 114, from: [114], serialize: asJson, parse: JSON.parse },
   jsonb: { to: 3802, from: [3802], serialize: asJson, parse: JSON.parse },
+  bytea: { to: 17, from: [17], serialize: String, parse: String },
   timestamp: { to: 1114, from: [1114], serialize: String, parse: isoTime },
   timestamptz: { to: 1184, from: [1184], serialize: String, parse: isoTime },
 };
