@@ -641,7 +641,7 @@ export type Database = {
           course?: string | null;
           created_at?: string;
           created_by?: string | null;
-          currency: string;
+          currency?: string;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
           email?: string | null;
@@ -664,7 +664,7 @@ export type Database = {
           salutation?: string | null;
           score?: number;
           source?: string;
-          status: string;
+          status?: string;
           status_changed_at?: string;
           tags?: string[];
           team_id?: string | null;
