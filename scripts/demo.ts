@@ -129,8 +129,8 @@ async function oneLead(meta: MetaControl, inbox: Inbox, admin: Person, counselor
       stage.stage,
       before[i]?.count ?? 0,
       stage.count,
-      `${stage.percentage} %`,
-      `${stage.drop_off_rate} %`,
+      `${stage.percentage.toFixed(1)} %`,
+      `${stage.drop_off_rate.toFixed(1)} %`,
     ]),
   );
   report.check(delivery.attempts.at(-1)?.status === 200, "the delivery was answered with 200");
