@@ -434,17 +434,25 @@ select is(private.team_of(idle_manager), null, 'who is in no team has none') fro
 
 select tests.authenticate_as((select manager from people));
 
-select is(private.may_assign_to(colleague), true, 'a manager may give work to members'), is(private.may_assign_to(manager), true, 'to themselves'),
-  is(private.may_assign_to(stranger), false, 'to nobody of another team'), is(private.may_assign_to(counselor), false, 'and not to somebody inactive')
-from people;
+select is(private.may_assign_to(colleague), true, 'a manager may give work to members') from people;
+
+select is(private.may_assign_to(manager), true, 'to themselves') from people;
+
+select is(private.may_assign_to(stranger), false, 'to nobody of another team') from people;
+
+select is(private.may_assign_to(counselor), false, 'and not to somebody inactive') from people;
 
 select tests.authenticate_as((select colleague from people));
 
-select is(private.may_assign_to(colleague), true, 'a counselor may keep work'), is(private.may_assign_to(manager), false, 'and give it to nobody') from people;
+select is(private.may_assign_to(colleague), true, 'a counselor may keep work') from people;
+
+select is(private.may_assign_to(manager), false, 'and give it to nobody') from people;
 
 select tests.authenticate_as((select admin from people));
 
-select is(private.may_assign_to(stranger), true, 'an administrator may give work to anybody'), is(private.may_assign_to(counselor), false, 'who is active') from people;
+select is(private.may_assign_to(stranger), true, 'an administrator may give work to anybody') from people;
+
+select is(private.may_assign_to(counselor), false, 'who is active') from people;
 
 select * from finish();
 
