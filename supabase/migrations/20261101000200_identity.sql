@@ -292,24 +292,38 @@ alter table public.team_members enable row level security;
 create policy permissions_read on public.permissions for select to authenticated
   using ((select private.gate_own()) is not null);
 
+comment on policy permissions_read on public.permissions is 'Names of permissions, for everybody who works here.';
+
 create policy roles_read on public.roles for select to authenticated
   using ((select private.gate_own()) is not null);
+
+comment on policy roles_read on public.roles is 'Every active person may know the roles.';
 
 create policy role_permissions_read on public.role_permissions for select to authenticated
   using ((select private.gate_own()) is not null);
 
+comment on policy role_permissions_read on public.role_permissions is 'What a role may do is no secret to those who work here.';
+
 create policy teams_read on public.teams for select to authenticated
   using ((select private.gate_own()) is not null);
 
+comment on policy teams_read on public.teams is 'Every active person may know the teams; who is in them is another table.';
+
 create policy teams_create on public.teams for insert to authenticated
   with check ((select private.has_permission('teams.manage')));
+
+comment on policy teams_create on public.teams is 'Needs teams.manage.';
 
 create policy teams_change on public.teams for update to authenticated
   using ((select private.has_permission('teams.manage')))
   with check ((select private.has_permission('teams.manage')));
 
+comment on policy teams_change on public.teams is 'Needs teams.manage.';
+
 create policy teams_delete on public.teams for delete to authenticated
   using ((select private.has_permission('teams.manage')));
+
+comment on policy teams_delete on public.teams is 'Needs teams.manage; a team that leads belong to is kept by its foreign keys.';
 
 create policy profiles_read on public.profiles for select to authenticated
   using (
@@ -333,15 +347,23 @@ create policy team_members_read on public.team_members for select to authenticat
     or user_id = (select private.gate_own())
   );
 
+comment on policy team_members_read on public.team_members is 'The members of one''s own teams, or all for scope all.';
+
 create policy team_members_create on public.team_members for insert to authenticated
   with check ((select private.has_permission('teams.manage')));
+
+comment on policy team_members_create on public.team_members is 'Needs teams.manage: a place in a team is what a manager''s sight is made of.';
 
 create policy team_members_change on public.team_members for update to authenticated
   using ((select private.has_permission('teams.manage')))
   with check ((select private.has_permission('teams.manage')));
 
+comment on policy team_members_change on public.team_members is 'Needs teams.manage, in the one column granted: is_manager.';
+
 create policy team_members_delete on public.team_members for delete to authenticated
   using ((select private.has_permission('teams.manage')));
+
+comment on policy team_members_delete on public.team_members is 'Needs teams.manage.';
 
 -- Triggers
 

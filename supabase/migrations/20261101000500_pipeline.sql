@@ -52,24 +52,38 @@ alter table public.pipeline_transitions enable row level security;
 create policy pipeline_stages_read on public.pipeline_stages for select to authenticated
   using ((select private.gate_own()) is not null);
 
+comment on policy pipeline_stages_read on public.pipeline_stages is 'Every active person works with the stages.';
+
 create policy pipeline_stages_create on public.pipeline_stages for insert to authenticated
   with check ((select private.has_permission('pipeline.manage')));
+
+comment on policy pipeline_stages_create on public.pipeline_stages is 'Needs pipeline.manage.';
 
 create policy pipeline_stages_change on public.pipeline_stages for update to authenticated
   using ((select private.has_permission('pipeline.manage')))
   with check ((select private.has_permission('pipeline.manage')));
 
+comment on policy pipeline_stages_change on public.pipeline_stages is 'Needs pipeline.manage.';
+
 create policy pipeline_stages_delete on public.pipeline_stages for delete to authenticated
   using ((select private.has_permission('pipeline.manage')));
+
+comment on policy pipeline_stages_delete on public.pipeline_stages is 'Needs pipeline.manage; a stage that leads are in is kept by its foreign key.';
 
 create policy pipeline_transitions_read on public.pipeline_transitions for select to authenticated
   using ((select private.gate_own()) is not null);
 
+comment on policy pipeline_transitions_read on public.pipeline_transitions is 'Every active person may know which moves are allowed.';
+
 create policy pipeline_transitions_create on public.pipeline_transitions for insert to authenticated
   with check ((select private.has_permission('pipeline.manage')));
 
+comment on policy pipeline_transitions_create on public.pipeline_transitions is 'Needs pipeline.manage.';
+
 create policy pipeline_transitions_delete on public.pipeline_transitions for delete to authenticated
   using ((select private.has_permission('pipeline.manage')));
+
+comment on policy pipeline_transitions_delete on public.pipeline_transitions is 'Needs pipeline.manage.';
 
 -- Triggers
 

@@ -72,15 +72,23 @@ alter table private.assignment_turns enable row level security;
 create policy assignment_rules_read on public.assignment_rules for select to authenticated
   using ((select private.gate_own()) is not null);
 
+comment on policy assignment_rules_read on public.assignment_rules is 'Every active person may know where leads go.';
+
 create policy assignment_rules_create on public.assignment_rules for insert to authenticated
   with check ((select private.has_permission('routing.manage')));
+
+comment on policy assignment_rules_create on public.assignment_rules is 'Needs routing.manage.';
 
 create policy assignment_rules_change on public.assignment_rules for update to authenticated
   using ((select private.has_permission('routing.manage')))
   with check ((select private.has_permission('routing.manage')));
 
+comment on policy assignment_rules_change on public.assignment_rules is 'Needs routing.manage.';
+
 create policy assignment_rules_delete on public.assignment_rules for delete to authenticated
   using ((select private.has_permission('routing.manage')));
+
+comment on policy assignment_rules_delete on public.assignment_rules is 'Needs routing.manage.';
 
 create policy lead_assignments_read on public.lead_assignments for select to authenticated
   using (exists (select from public.leads l where l.id = lead_assignments.lead_id));
