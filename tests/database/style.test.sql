@@ -2,7 +2,7 @@
 
 begin;
 
-select plan(8);
+select plan(9);
 
 select is_empty(
   $$select c.oid::regclass from pg_class c
@@ -15,6 +15,14 @@ select is_empty(
   $$select p.oid::regprocedure from pg_proc p
     where p.pronamespace in ('public'::regnamespace, 'private'::regnamespace) and obj_description(p.oid, 'pg_proc') is null$$,
   'every function says what it does'
+);
+
+select is_empty(
+  $$select p.polrelid::regclass, p.polname from pg_policy p
+    join pg_class c on c.oid = p.polrelid
+    where obj_description(p.oid, 'pg_policy') is null
+      and c.relnamespace in ('public'::regnamespace, 'private'::regnamespace)$$,
+  'every policy says whom it lets through'
 );
 
 select is_empty(
