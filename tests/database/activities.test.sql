@@ -70,7 +70,7 @@ select tests.authenticate_as((select admin from people));
 
 select isnt_empty('select from public.activities where lead_id = (select lead from given)', 'an administrator sees it');
 
-select throws_ok($$insert into public.activities (entity_id, lead_id, type, title) select lead, lead, 'created', 'Forged' from given$$, '42501', null, 'nobody writes on it, not even an administrator');
+select throws_ok($$insert into public.activities (lead_id, type, title) select lead, 'created', 'Forged' from given$$, '42501', null, 'nobody writes on it, not even an administrator');
 
 select throws_ok($$update public.activities set title = 'Rewritten'$$, '42501', null, 'rewrites it');
 
@@ -93,19 +93,107 @@ delete from public.leads where id = (select outside from given);
 select is_empty('select from public.activities where entity_id = (select outside from given)', 'a lead that is erased takes its timeline along');
 
 select throws_ok(
-  format('insert into public.activities (entity_type, entity_id, lead_id, type, title) select %L, %s, %s, %L, %L from given', entity, id, lead, kind, title), '23514', null,
+  format('insert into public.activities (lead_id, contact_id, type, title) select %s, %s, %L, %L from given', lead, contact, kind, title), state, null,
   format('the timeline does not take %s', what))
 from (values
-  ('galaxy', 'lead', 'lead', 'created', 'Title', 'an unknown kind of thing'), ('lead', 'lead', 'null', 'created', 'Title', 'a lead without its id'), ('lead', 'outside', 'lead', 'created', 'Title', 'two different leads at once'),
-  ('lead', 'lead', 'lead', 'abducted', 'Title', 'an unknown event'), ('lead', 'lead', 'lead', 'created', '', 'a blank title')
-) t (entity, id, lead, kind, title, what);
+  ('null', 'null', 'created', 'Title', '23502', 'what happened to nothing'), ('lead', 'outside', 'created', 'Title', '23514', 'two different things at once'),
+  ('lead', 'null', 'abducted', 'Title', '23514', 'an unknown event'), ('lead', 'null', 'created', '', '23514', 'a blank title')
+) t (lead, contact, kind, title, state, what);
+
+-- How modules write on it
+
+create temp table noted on commit drop as select gen_random_uuid() as source;
+
+do $$
+begin
+  perform private.record_activity(
+    'call', '  Call   Logged ', repeat('x', 3000), (select lead from given), p_source_id => (select source from noted),
+    p_occurred_at => now() - interval '1 day', p_actor_id => (select counselor from people)
+  );
+end
+$$;
+
+select results_eq(
+  'select title, length(description), actor_id, occurred_at from public.activities where source_id = (select source from noted)',
+  $$select 'Call Logged', 2000, counselor, now() - interval '1 day' from people$$,
+  'a module writes a row: on one line, cut to its length, with the time at which it happened');
+
+do $$ begin perform private.retract_activity((select source from noted)); end $$;
+
+select is_empty('select from public.activities where source_id = (select source from noted)', 'and takes it back when what it told about is gone');
+
+-- When somebody last spoke with a person
+
+create function pg_temp.touch(p_at timestamptz) returns timestamptz language plpgsql as $$
+begin
+  perform private.touch_lead((select lead from given), p_at);
+  return (select last_interaction_at from public.leads where id = (select lead from given));
+end
+$$;
+
+select is(pg_temp.touch(now() - interval '2 days'), now() - interval '2 days', 'an interaction moves last_interaction_at');
+
+select is(pg_temp.touch(now() - interval '3 days'), now() - interval '2 days', 'an older one that is logged later does not move it back');
+
+select cmp_ok(pg_temp.touch(now() + interval '1 week'), '<=', clock_timestamp(), 'and what is yet to come has not happened');
+
+select is_empty(
+  $$select i.indexrelid::regclass
+    from pg_index i
+    join pg_attribute a on a.attrelid = i.indrelid and a.attname = 'last_interaction_at'
+    where i.indrelid = 'public.leads'::regclass
+      and (a.attnum = any (i.indkey) or pg_get_indexdef(i.indexrelid) ~ 'last_interaction_at')$$,
+  'no index has it, so that the update stays heap-only');
+
+-- Page by page
+
+do $$
+begin
+  for n in 1..7 loop
+    -- Two of each second, so that the time alone does not order them.
+    perform private.record_activity('page_visit', 'Page ' || n, p_lead_id => (select lead from given), p_occurred_at => now() + make_interval(secs => n / 2), p_actor_id => null);
+  end loop;
+end
+$$;
+
+create function pg_temp.pages(p_size integer) returns text[] language plpgsql as $$
+declare
+  page public.timeline[];
+  titles text[] := '{}';
+  before jsonb;
+begin
+  loop
+    page := array(select t from public.lead_timeline((select l.lead_id from public.leads l, given g where l.id = g.lead), p_size, before) t);
+    exit when cardinality(page) = 0;
+    titles := titles || array(select p.id::text from unnest(page) p);
+    before := jsonb_build_object('timestamp', page[cardinality(page)]."timestamp", 'id', page[cardinality(page)].id);
+  end loop;
+
+  return titles;
+end
+$$;
+
+grant execute on function pg_temp.pages(integer) to public;
+
+select tests.authenticate_as((select manager from people));
+
+select is(pg_temp.pages(2), pg_temp.pages(200), 'pages of two are the whole timeline, in order, nothing twice');
+
+select is(cardinality(pg_temp.pages(3)), (select count(*)::int from public.activities where lead_id = (select lead from given)), 'every row of it');
+
+select throws_ok(format('select public.lead_timeline(%L, %s, %L)', (select lead from given), size, cursor), 'PT422', null, format('a page is not %s', what))
+from (values (0, null, 'empty'), (201, null, 'endless'), (10, '{"id": "x"}', 'after nothing'), (10, '{"id": "x", "timestamp": "y"}', 'after what is no row')) t (size, cursor, what);
+
+select throws_ok('select public.lead_timeline(''LEAD-000'')', 'PT404', null, 'a lead that is not there has no timeline');
+
+select tests.clear_authentication();
 
 -- The CRM list counts it
 
 select tests.authenticate_as((select manager from people));
 
 select results_eq(
-  $$select "firstName", status, "leadOwner", "createdBy", "activitiesCount" from public.leads_crm where id = (select lead from given)$$, $$values ('Timeline', 'Contacted', null, 'Chetan', 4::bigint)$$,
+  $$select "firstName", status, "leadOwner", "createdBy", "activitiesCount" from public.leads_crm where id = (select lead from given)$$, $$values ('Timeline', 'Contacted', null, 'Chetan', 11::bigint)$$,
   'the CRM list names the stage, the owner and the creator, and counts the timeline');
 
 select * from finish();

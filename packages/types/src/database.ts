@@ -7,6 +7,8 @@ export type Database = {
       activities: {
         Row: {
           actor_id: string | null;
+          contact_id: string | null;
+          deal_id: string | null;
           description: string | null;
           entity_id: string;
           entity_type: string;
@@ -14,31 +16,41 @@ export type Database = {
           lead_id: string | null;
           metadata: NonNullable<Json>;
           occurred_at: string;
+          source_id: string | null;
+          student_id: string | null;
           title: string;
           type: string;
         };
         ComputedFields: never;
         Insert: {
           actor_id?: string | null;
+          contact_id?: string | null;
+          deal_id?: string | null;
           description?: string | null;
-          entity_id: string;
-          entity_type?: string;
+          entity_id?: never;
+          entity_type?: never;
           id?: string;
           lead_id?: string | null;
           metadata?: NonNullable<Json>;
           occurred_at?: string;
+          source_id?: string | null;
+          student_id?: string | null;
           title: string;
           type: string;
         };
         Update: {
           actor_id?: string | null;
+          contact_id?: string | null;
+          deal_id?: string | null;
           description?: string | null;
-          entity_id?: string;
-          entity_type?: string;
+          entity_id?: never;
+          entity_type?: never;
           id?: string;
           lead_id?: string | null;
           metadata?: NonNullable<Json>;
           occurred_at?: string;
+          source_id?: string | null;
+          student_id?: string | null;
           title?: string;
           type?: string;
         };
@@ -1505,6 +1517,45 @@ export type Database = {
           },
         ];
       };
+      timeline: {
+        Row: {
+          actor_id: string | null;
+          by: string | null;
+          description: string | null;
+          entity_id: string;
+          entity_type: string;
+          id: string;
+          metadata: NonNullable<Json>;
+          source_id: string | null;
+          timestamp: string;
+          title: string;
+          type: string;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       user_profiles: {
         Row: {
           avatar_url: string | null;
@@ -1682,6 +1733,28 @@ export type Database = {
       lead_source_mapping_test: {
         Args: { p_form_id?: string; p_provider?: string; p_sample: Json };
         Returns: Json;
+      };
+      lead_timeline: {
+        Args: { p_before?: Json; p_lead_id: string; p_limit?: number };
+        Returns: {
+          actor_id: string | null;
+          by: string | null;
+          description: string | null;
+          entity_id: string;
+          entity_type: string;
+          id: string;
+          metadata: NonNullable<Json>;
+          source_id: string | null;
+          timestamp: string;
+          title: string;
+          type: string;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "timeline";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
       };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };

@@ -11,7 +11,7 @@ export const activities: ModuleExpectations = {
         "- . .  + .  + .  + +",
       ],
       insert: [
-        `insert into public.activities (entity_id, lead_id, type, title) values ('${ids.lead}', '${ids.lead}', 'created', 'x')`,
+        `insert into public.activities (lead_id, type, title) values ('${ids.lead}', 'created', 'x')`,
         serviceOnly,
       ],
       update: [
@@ -20,9 +20,24 @@ export const activities: ModuleExpectations = {
       ],
       delete: [`delete from public.activities where lead_id = '${ids.lead}'`, serviceOnly],
     },
+    "public.timeline": {
+      grants: { authenticated: "select", service_role: "select" },
+      select: [
+        `select from public.timeline where entity_id = '${ids.lead}'`,
+        "- . .  + .  + .  + +",
+      ],
+    },
     "public.leads_crm": {
       grants: { authenticated: "select", service_role: "select" },
       select: [`select from public.leads_crm where id = '${ids.lead}'`, "- . .  + .  + .  + +"],
+    },
+  },
+  functions: {
+    "public.lead_timeline(text,integer,jsonb)": {
+      execute: [
+        `select public.lead_timeline('${ids.lead}')`,
+        "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
+      ],
     },
   },
 };
