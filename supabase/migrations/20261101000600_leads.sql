@@ -175,6 +175,8 @@ create policy leads_create on public.leads for insert to authenticated
     )
   );
 
+comment on policy leads_create on public.leads is 'Needs leads.create, and the new lead must be one the caller will see.';
+
 create policy leads_change on public.leads for update to authenticated
   using (
     deleted_at is null
@@ -196,6 +198,8 @@ create policy leads_change on public.leads for update to authenticated
       or team_id = any ((select (private.gate_team())[2:])::uuid[])
     )
   );
+
+comment on policy leads_change on public.leads is 'Needs leads.update and sight of the lead, before and after. Owner, team and deletion are no columns of the grant: RPCs change them.';
 
 create policy lead_history_read on public.lead_history for select to authenticated
   using (exists (select from public.leads l where l.id = lead_history.lead_id));
