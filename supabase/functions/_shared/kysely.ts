@@ -1,0 +1,48 @@
+// Kysely over a transaction that postgres.js has begun: it writes the queries, and nothing else.
+
+import {
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+} from "kysely";
+import type { TransactionSql } from "postgres";
+
+function connectionOver(transaction: TransactionSql): DatabaseConnection {
+  return {
+    async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
+      const result = await transaction.unsafe(sql, [...parameters] as never[]);
+      return { rows: Array.from(result) as Row[], numAffectedRows: BigInt(result.count ?? 0) };
+    },
+    streamQuery() {
+      throw new Error("Not in a transaction of a function: results are small here.");
+    },
+  };
+}
+
+const noTransaction = async () => {
+  throw new Error("The transaction is open already.");
+};
+
+export function kyselyOver<Schema>(transaction: TransactionSql): Kysely<Schema> {
+  const connection = connectionOver(transaction);
+  const driver: Driver = {
+    init: async () => {},
+    acquireConnection: async () => connection,
+    beginTransaction: noTransaction,
+    commitTransaction: noTransaction,
+    rollbackTransaction: noTransaction,
+    releaseConnection: async () => {},
+    destroy: async () => {},
+  };
+  return new Kysely<Schema>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  });
+}
