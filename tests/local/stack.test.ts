@@ -7,6 +7,7 @@ import { SignJWT } from "jose";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
+import { editedMigrations } from "../../packages/local/src/edited-migrations.ts";
 import { type Stack, startStack } from "../../packages/local/src/index.ts";
 import { makeSmallProject, person, type SmallProject } from "./support/small-project.ts";
 
@@ -402,6 +403,16 @@ describe("a data folder", () => {
     await own.addMigration("20260102000000", "create table public.mended (id int);");
     const mended = await startStack(options);
     await mended.stop();
+    await own.remove();
+  });
+
+  it("is told which migrations were edited after they were applied", async () => {
+    const own = await makeSmallProject();
+    expect(await editedMigrations(own.root, own.root)).toEqual([]);
+    await own.addMigration("20260102000000", "select 1;");
+    expect(await editedMigrations(own.root, own.root)).toEqual([]);
+    await own.addMigration("20260102000000", "select 2;");
+    expect(await editedMigrations(own.root, own.root)).toEqual(["20260102000000_test.sql"]);
     await own.remove();
   });
 

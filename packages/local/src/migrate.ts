@@ -31,8 +31,7 @@ export async function applyMigrations(options: MigrateOptions): Promise<void> {
     options,
   );
   options.signal?.throwIfAborted();
-  if (code !== 0)
-    throw new StackError(`A migration failed; nothing after it was applied.\n${summary(output)}`);
+  if (code !== 0) throw new StackError(summary(output));
 }
 
 /** Starting the CLI takes a second or two: an unchanged database is not worth it. */
@@ -64,6 +63,7 @@ export async function runCli(
       DO_NOT_TRACK: "1",
       SUPABASE_TELEMETRY_DISABLED: "1",
       NO_COLOR: "1",
+      PGSSLMODE: "disable",
     },
   });
   // The command is a wrapper around a binary: both end, or the binary would be left behind.
@@ -94,12 +94,15 @@ function cliEntry(): string {
   return require.resolve(join("supabase", bin));
 }
 
-/** The CLI prints a statement in full before its error; the error and its place are what matters. */
+/** What happened in which file comes first; the CLI's excerpt of the statement follows. */
 function summary(output: string): string {
   const lines = output.trim().split("\n");
-  const at = lines.findIndex((line) => /ERROR|error:|failed/i.test(line));
-  const file = lines.findLast((line) => /Applying migration/.test(line));
-  return [file, ...lines.slice(Math.max(at, 0)).slice(0, 12)].filter(Boolean).join("\n");
+  const file = lines.findLast((line) => /^Applying migration/.test(line))?.split(" ")[2];
+  const at = lines.findIndex((line) => /^ERROR|^failed/i.test(line));
+  if (!file || at < 0) return `supabase migration up failed:\n${lines.slice(-12).join("\n")}`;
+  const excerpt = lines.slice(at + 1, at + 10).filter((line) => line && !/^Try re/.test(line));
+  const path = `supabase/migrations/${file.replace(/\.+$/, "")}`;
+  return [`${path}: ${lines[at]?.replace(/^ERROR: /, "")}`, ...excerpt].join("\n").trimEnd();
 }
 
 /**

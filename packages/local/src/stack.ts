@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import postgres from "postgres";
 import type { Engine } from "./binaries.ts";
 import { bootstrap } from "./bootstrap.ts";
+import { editedMigrations } from "./edited-migrations.ts";
 import { StackError } from "./errors.ts";
 import { openGateway } from "./gateway.ts";
 import { createKeyRing, loadSecrets, type Secrets } from "./keys.ts";
@@ -127,6 +128,11 @@ async function boot(
   const dbUrl = urlOf("postgres");
   if (options.migrate !== false) {
     await applyMigrations({ root, dbUrl, signal, say });
+    for (const name of await editedMigrations(root, dataDir)) {
+      say(
+        `supabase/migrations/${name} was edited after it was applied: \`npm run local -- reset\`.`,
+      );
+    }
     signal?.throwIfAborted();
     if (options.seed !== false) await applySeed({ root, dbUrl, signal });
     signal?.throwIfAborted();

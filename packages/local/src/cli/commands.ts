@@ -67,7 +67,7 @@ export const commands: Record<string, (options: CliOptions) => Promise<number>> 
     if (await readRunning(folder)) {
       throw new CliError("The stack runs: stop it first with `npm run local -- stop`.");
     }
-    for (const name of ["postgres", "postgres.new", "storage", "logs"]) {
+    for (const name of ["postgres", "postgres.new", "storage", "logs", "migrations.json"]) {
       await rm(join(folder, name), { recursive: true, force: true });
     }
     const secrets = await loadSecrets(folder, options.exposeNewTables ?? false);
