@@ -270,7 +270,6 @@ function settings(cluster: string, options: PostgresOptions): string[] {
   }
   if (options.ephemeral) {
     values.fsync = "off";
-    values.synchronous_commit = "off";
     values.full_page_writes = "off";
   }
   return [
