@@ -381,4 +381,4 @@ select
   private.define_setting('organization.phone_region', '"IN"', 'region', 'Country of phone numbers that name none', null, null, null, true),
   private.define_setting('organization.calling_code', '"91"', 'text', 'Calling code of that country, without +', 1, 3, null, true),
   private.define_setting('organization.website', '""', 'url', 'Where links in messages lead', null, null, null, true),
-  private.define_setting('leads.unique_email', 'true', 'boolean', 'Whether two live leads may not share an e-mail address');
+  private.define_setting('leads.unique_email', 'true', 'boolean', 'Whether an e-mail address is one person; false where families share one');

@@ -43,6 +43,11 @@ create table public.leads (
   tags text[] not null default '{}',
   custom_fields jsonb not null default '{}',
   last_interaction_at timestamptz,
+  last_enquiry_at timestamptz not null default now(),
+  enquiries_count integer not null default 1,
+  email_slot bigint not null default 0,
+  phone_slot bigint not null default 0,
+  merged_into uuid references public.leads (id) on delete set null,
   created_by uuid references public.profiles (id) on delete set null,
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
@@ -96,6 +101,16 @@ comment on column public.leads.team_id is 'The team of assigned_to, copied by tr
 
 comment on column public.leads.last_interaction_at is 'When somebody last spoke or wrote with this person.';
 
+comment on column public.leads.last_enquiry_at is 'When this person last enquired.';
+
+comment on column public.leads.enquiries_count is 'How often this person enquired, this lead''s making included. The enquiries are in lead_enquiries.';
+
+comment on column public.leads.email_slot is '0 where an e-mail address is one person: then two live leads cannot share it. Otherwise the lead''s own number.';
+
+comment on column public.leads.phone_slot is '0 where a phone number is one person, otherwise the lead''s own number.';
+
+comment on column public.leads.merged_into is 'The lead this one was merged into; such a lead is deleted.';
+
 comment on column public.leads.created_by is 'Who entered it; null when it came from outside.';
 
 comment on column public.leads.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
@@ -108,9 +123,11 @@ create index leads_of_team on public.leads (team_id, created_at desc, id desc) i
 
 create index leads_newest on public.leads (created_at desc, id desc) include (assigned_to, team_id) where deleted_at is null;
 
-create index leads_by_email on public.leads (email) where email is not null;
+create unique index leads_email_is_one_person on public.leads (email, email_slot) where email is not null and deleted_at is null;
 
-create index leads_by_phone on public.leads (phone) where phone is not null;
+create unique index leads_phone_is_one_person on public.leads (phone, phone_slot) where phone is not null and deleted_at is null;
+
+create index leads_merged on public.leads (merged_into) where merged_into is not null;
 
 create table public.lead_history (
   id uuid primary key default private.uuid_v7(),
@@ -129,26 +146,11 @@ comment on column public.lead_history.changed_by is 'Null when the system or a p
 
 create index lead_history_of_lead on public.lead_history (lead_id, changed_at desc);
 
-create table private.lead_external_refs (
-  source text not null,
-  external_id text not null,
-  lead_id uuid not null references public.leads (id) on delete cascade,
-  payload jsonb not null default '{}',
-  received_at timestamptz not null default now(),
-  primary key (source, external_id)
-);
-
-comment on table private.lead_external_refs is 'What outside systems call a lead, so that a delivery counts once, with what they sent.';
-
-create index lead_external_refs_of_lead on private.lead_external_refs (lead_id);
-
 -- Policies
 
 alter table public.leads enable row level security;
 
 alter table public.lead_history enable row level security;
-
-alter table private.lead_external_refs enable row level security;
 
 create policy leads_read on public.leads for select to authenticated
   using (
@@ -422,129 +424,20 @@ begin
     coalesce((p_lead ->> 'value')::numeric, 0), p_lead ->> 'qualification', (p_lead ->> 'experience')::numeric, p_lead ->> 'course'
   ) returning * into made;
 
-  return jsonb_build_object('message', 'Lead created successfully', 'lead_id', made.lead_id, 'id', made.id);
+  if made.id is not null then
+    return jsonb_build_object('message', 'Lead created successfully', 'lead_id', made.lead_id, 'id', made.id);
+  end if;
+
+  -- The person was known: the enquiry is with their lead, named only to whom it may be.
+  select * into made
+  from public.leads l
+  where l.id = private.find_person(private.normalize_email(p_lead ->> 'email'), private.normalize_phone(coalesce(p_lead ->> 'mobile', p_lead ->> 'phone')));
+
+  return jsonb_build_object('message', 'Enquiry recorded', 'lead_id', made.lead_id, 'id', made.id);
 end
 $$;
 
-comment on function public.crm_create_lead(jsonb) is 'Creates a lead from camelCase fields (firstName, lastName, email, mobile, organization, jobTitle, …) and answers {message, lead_id, id}. Errors: argument_invalid, email_invalid, phone_invalid, stage_unknown. Answers D2-003.';
-
-create function private.squeeze(p_text text, p_length integer) returns text
-language plpgsql immutable parallel safe set search_path = '' as $$
-begin
-  return btrim(left(btrim(regexp_replace(coalesce(p_text, ''), '\s+', ' ', 'g')), p_length));
-end
-$$;
-
-comment on function private.squeeze(text, integer) is 'Text on one line, without space around it, cut to a length; empty for null.';
-
-create function private.ingest_lead(p_source text, p_external_id text, p_fields jsonb, p_raw jsonb default '{}')
-returns table (id uuid, lead_id text, is_new boolean)
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  person_email text;
-  person_phone text;
-  person_name text := private.squeeze(p_fields ->> 'name', 150);
-  given_name text := private.squeeze(p_fields ->> 'first_name', 149);
-  family_name text := private.squeeze(p_fields ->> 'last_name', 150);
-  extra jsonb := case when jsonb_typeof(p_fields -> 'custom_fields') = 'object' then p_fields -> 'custom_fields' else '{}' end;
-  target uuid;
-  made boolean := false;
-  field text;
-  answers_limit constant integer := 65536;
-  known constant text[] := array['salutation', 'first_name', 'last_name', 'name', 'email', 'phone', 'organization', 'website', 'job_title', 'industry', 'gender', 'no_of_employees', 'territory', 'qualification', 'course'];
-begin
-  -- What the person typed is never a reason to lose the person: an address that is none stays as an answer.
-  begin
-    person_email := private.normalize_email(p_fields ->> 'email');
-  exception when sqlstate 'PT422' then
-    extra := extra || jsonb_build_object('email', p_fields -> 'email');
-  end;
-
-  begin
-    person_phone := private.normalize_phone(p_fields ->> 'phone');
-  exception when sqlstate 'PT422' then
-    extra := extra || jsonb_build_object('phone', p_fields -> 'phone');
-  end;
-
-  for field in
-    select k
-    from jsonb_object_keys(p_fields) k
-    where k <> all (known || array['source'])
-      and (k <> 'custom_fields' or jsonb_typeof(p_fields -> k) not in ('object', 'null'))
-  loop
-    extra := extra || jsonb_build_object(field, p_fields -> field);
-  end loop;
-
-  -- An answer without measure does not fit on the lead; the delivery itself is kept whole below.
-  if pg_column_size(extra) > answers_limit then
-    select coalesce(jsonb_object_agg(e.key, e.value), '{}') into extra from jsonb_each(extra) e where pg_column_size(e.value) <= 1024;
-  end if;
-
-  if pg_column_size(extra) > answers_limit then
-    extra := '{}';
-  end if;
-
-  -- The same delivery, and the same person, wait for each other here; locks in one order, so none deadlocks.
-  perform pg_advisory_xact_lock(k.key)
-  from (
-    select distinct hashtextextended(v.value, 0) as key
-    from (values ('ref ' || p_source || ' ' || p_external_id), ('email ' || person_email), ('phone ' || person_phone)) v (value)
-    where v.value is not null
-    order by 1
-  ) k;
-
-  select r.lead_id into target
-  from private.lead_external_refs r
-  where r.source = p_source and r.external_id = p_external_id;
-
-  if target is null then
-    -- The same person by another way: the lead they have is theirs, the newest if there are several.
-    select l.id into target
-    from public.leads l
-    where l.deleted_at is null and (l.email = person_email or l.phone = person_phone)
-    order by l.created_at desc
-    limit 1;
-  end if;
-
-  if target is null then
-    insert into public.leads (salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees, territory, qualification, course, source, custom_fields)
-    values (
-      left(p_fields ->> 'salutation', 40), given_name, family_name,
-      case when person_email is null and person_phone is null and person_name || given_name || family_name = '' then 'Unnamed enquiry' else person_name end,
-      person_email, person_phone, left(p_fields ->> 'organization', 300), left(p_fields ->> 'website', 2048), left(p_fields ->> 'job_title', 200),
-      left(p_fields ->> 'industry', 200), left(p_fields ->> 'gender', 40), left(p_fields ->> 'no_of_employees', 40), left(p_fields ->> 'territory', 200),
-      left(p_fields ->> 'qualification', 200), left(p_fields ->> 'course', 200), p_source, extra
-    )
-    returning leads.id into target;
-
-    made := true;
-  else
-    update public.leads l
-    set email = coalesce(l.email, person_email),
-      phone = coalesce(l.phone, person_phone),
-      organization = coalesce(l.organization, left(p_fields ->> 'organization', 300)),
-      job_title = coalesce(l.job_title, left(p_fields ->> 'job_title', 200)),
-      qualification = coalesce(l.qualification, left(p_fields ->> 'qualification', 200)),
-      course = coalesce(l.course, left(p_fields ->> 'course', 200)),
-      custom_fields = case when pg_column_size(extra || l.custom_fields) <= answers_limit then extra || l.custom_fields else l.custom_fields end
-    where l.id = target
-      and (
-        (l.email is null and person_email is not null) or (l.phone is null and person_phone is not null)
-        or (l.organization is null and p_fields ->> 'organization' is not null) or (l.job_title is null and p_fields ->> 'job_title' is not null)
-        or (l.qualification is null and p_fields ->> 'qualification' is not null) or (l.course is null and p_fields ->> 'course' is not null)
-        or extra || l.custom_fields <> l.custom_fields
-      );
-  end if;
-
-  insert into private.lead_external_refs as r (source, external_id, lead_id, payload)
-  values (p_source, p_external_id, target, coalesce(p_raw, '{}'))
-  on conflict (source, external_id) do nothing;
-
-  return query select l.id, l.lead_id, made from public.leads l where l.id = target;
-end
-$$;
-
-comment on function private.ingest_lead(text, text, jsonb, jsonb) is 'Makes a lead of an enquiry from outside, or completes the one that is there: the same source and external id count once, however often and however simultaneously they come, and a known e-mail or phone leads to the lead that has it.';
+comment on function public.crm_create_lead(jsonb) is 'Creates a lead from camelCase fields (firstName, lastName, email, mobile, organization, jobTitle, …) and answers {message, lead_id, id}. Of a person who has a lead the enquiry is recorded instead: the message says so, and the ids are null unless the caller may see that lead. Errors: argument_invalid, email_invalid, phone_invalid, stage_unknown. Answers D2-003.';
 
 -- Views
 
@@ -572,8 +465,6 @@ comment on view public.leads_list is 'Leads in the columns of the lead list: id,
 -- Grants
 
 revoke all on public.leads, public.lead_history, public.leads_list from anon, authenticated, service_role;
-
-revoke all on private.lead_external_refs from anon, authenticated, service_role;
 
 grant select on public.leads, public.lead_history, public.leads_list to authenticated;
 
@@ -608,10 +499,6 @@ grant execute on function public.lead_set_status(text, text, text) to authentica
 revoke all on function public.crm_create_lead(jsonb) from public, anon, authenticated, service_role;
 
 grant execute on function public.crm_create_lead(jsonb) to authenticated;
-
-revoke all on function private.squeeze(text, integer) from public, anon, authenticated, service_role;
-
-revoke all on function private.ingest_lead(text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
 
 -- This module's errors
 

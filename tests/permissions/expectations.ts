@@ -11,6 +11,7 @@
 import { activities } from "./expectations/activities.ts";
 import { analytics } from "./expectations/analytics.ts";
 import { audit } from "./expectations/audit.ts";
+import { enquiries } from "./expectations/enquiries.ts";
 import { health } from "./expectations/health.ts";
 import { identity } from "./expectations/identity.ts";
 import { integrations } from "./expectations/integrations.ts";
@@ -32,6 +33,7 @@ export const modules = {
   audit,
   pipeline,
   leads,
+  enquiries,
   activities,
   notifications,
   jobs,

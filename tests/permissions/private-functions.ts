@@ -11,6 +11,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "disconnect_integration(text)",
     "fail(text,text,text)",
     "find_lead(text)",
+    "find_person(text,text)",
     "gate_all()",
     "gate_colleagues()",
     "gate_own()",

@@ -28,6 +28,7 @@ export const errorCodes = [
   "stage_unknown",
   "transition_forbidden",
   "lead_not_found",
+  "person_known",
   "assignee_unavailable",
   "notification_out_of_reach",
   "job_not_found",

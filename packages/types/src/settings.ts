@@ -49,6 +49,7 @@ export const knownSettings = {
   "organization.calling_code": z.string().min(1).max(3),
   "organization.website": z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2000)]),
   "leads.unique_email": z.boolean(),
+  "leads.unique_phone": z.boolean(),
   "routing.max_open_leads": z.number().int().min(0).max(100_000),
   "security.rate_limit.user_writes_per_minute": writesPerMinute,
   "security.rate_limit.anonymous_writes_per_minute": writesPerMinute,
