@@ -44,12 +44,14 @@ export function openInbox(dbUrl: string) {
         `${what} did not happen within 60 s. The inbox row: ${row ? `${row.state}, ${row.attempts} attempts, ${row.error ?? "no error"}` : "there is none"}`,
       );
     },
-    async count(): Promise<{ inbox: number; leads: number }> {
-      const [row] = await sql<{ inbox: number; leads: number }[]>`
-        select (select count(*)::integer from private.webhook_inbox) as inbox,
-          (select count(*)::integer from public.leads) as leads
+    /** How many events are stored that name this lead. */
+    async countOf(leadgenId: string): Promise<number> {
+      const [row] = await sql<{ events: number }[]>`
+        select count(*)::integer as events
+        from private.webhook_inbox
+        where event_id like ${`%${leadgenId}%`} or position(${leadgenId}::bytea in raw) > 0
       `;
-      return row ?? { inbox: 0, leads: 0 };
+      return row?.events ?? 0;
     },
     close: () => sql.end({ timeout: 2 }),
   };

@@ -1,5 +1,6 @@
 // The people of the seed, each with a supabase-js client of their own, as a frontend would have it.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import WebSocket from "ws";
 import type { DemoStack } from "./stack.ts";
@@ -14,7 +15,7 @@ export interface Person {
 export interface Announcement {
   person: Person;
   notificationId: string;
-  leadId: string | null;
+  leadId: string;
   receivedAt: number;
 }
 
@@ -40,11 +41,43 @@ export async function signIn(stack: DemoStack, email: string): Promise<Person> {
   return { id: data.user.id, email, name: me.full_name, client };
 }
 
-/** Joins the person's private topic; calls back for each notification that is announced there. */
-export async function listen(
-  person: Person,
-  onAnnouncement: (a: Announcement) => void,
-): Promise<void> {
+export type Ears = Awaited<ReturnType<typeof listen>>;
+
+/** Joins the private topic of each person, and remembers every notification that is announced there. */
+export async function listen(people: Person[]) {
+  const heard: Announcement[] = [];
+  await Promise.all(people.map((person) => join(person, (announced) => heard.push(announced))));
+
+  /** Each looks with their own rights whether a lead they were told of is the one in question. */
+  async function isOf({ person, leadId }: Announcement, email: string): Promise<boolean> {
+    const { data } = await person.client
+      .from("leads")
+      .select("email")
+      .eq("id", leadId)
+      .maybeSingle();
+    return data?.email === email;
+  }
+
+  return {
+    async waitForLeadOf(email: string): Promise<Announcement> {
+      const deadline = performance.now() + 60_000;
+      for (let next = 0; performance.now() < deadline; ) {
+        const announced = heard[next];
+        if (!announced) await pause(10);
+        else if (await isOf(announced, email)) return announced;
+        else next += 1;
+      }
+      throw new Error("No counselor was notified within 60 s");
+    },
+    /** A moment later, so that one too many is counted as well. */
+    async countOf(leadId: string): Promise<number> {
+      await pause(500);
+      return heard.filter((announced) => announced.leadId === leadId).length;
+    },
+  };
+}
+
+async function join(person: Person, onAnnouncement: (a: Announcement) => void): Promise<void> {
   await person.client.realtime.setAuth();
   await new Promise<void>((resolve, reject) => {
     const late = setTimeout(
@@ -54,12 +87,9 @@ export async function listen(
     person.client
       .channel(`user:${person.id}`, { config: { private: true } })
       .on("broadcast", { event: "notification_created" }, ({ payload }) => {
-        onAnnouncement({
-          person,
-          notificationId: payload.id,
-          leadId: payload.lead_id ?? null,
-          receivedAt: performance.now(),
-        });
+        const { id: notificationId, lead_id: leadId } = payload;
+        if (leadId)
+          onAnnouncement({ person, notificationId, leadId, receivedAt: performance.now() });
       })
       .subscribe((status, error) => {
         if (status === "CLOSED") return;
