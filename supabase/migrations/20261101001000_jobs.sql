@@ -503,16 +503,16 @@ begin
 end
 $$;
 
-create function private.jobs_due() returns boolean
+create function private.jobs_due(p_within interval default interval '0') returns boolean
 language plpgsql stable security definer set search_path = ''
 as $$
 begin
   return exists (
     select from private.job_providers p
-    where coalesce(p.paused_until, '-infinity') <= now()
+    where coalesce(p.paused_until, '-infinity') <= now() + p_within
       and exists (
         select from private.jobs j
-        where j.provider = p.name and j.priority in (1, 0, -1) and j.run_at <= now()
+        where j.provider = p.name and j.priority in (1, 0, -1) and j.run_at <= now() + p_within
       )
   );
 end
@@ -585,11 +585,19 @@ as $$
 begin
   update private.job_drainer set lease = null, lease_until = null where lease = p_lease;
 
-  if found and private.jobs_due() then
+  if not found then
+    return false;
+  end if;
+
+  -- The kick that brought this drainer is spent: the next job may kick again at once.
+  update private.job_kick set kicked_at = '-infinity'
+  where is_only = any (array(select k.is_only from private.job_kick k for update skip locked));
+
+  if private.jobs_due() then
     perform private.kick_worker();
   end if;
 
-  return found;
+  return true;
 end
 $$;
 
@@ -978,7 +986,7 @@ revoke all on function
   private.drainer_renew(uuid, interval),
   private.drainer_release(uuid),
   private.drainer_is_live(),
-  private.jobs_due(),
+  private.jobs_due(interval),
   private.kick_worker(boolean),
   private.kick_on_enqueue(),
   private.cron_field_matches(text, integer, integer, integer),
@@ -1005,7 +1013,7 @@ grant execute on function
   private.drainer_acquire(interval),
   private.drainer_renew(uuid, interval),
   private.drainer_release(uuid),
-  private.jobs_due(),
+  private.jobs_due(interval),
   private.jobs_prune(interval),
   private.queue_health()
   to service_role;
@@ -1096,7 +1104,7 @@ comment on function private.drainer_release(uuid) is 'Ends draining, and calls t
 
 comment on function private.drainer_is_live() is 'Whether some worker drains right now.';
 
-comment on function private.jobs_due() is 'Whether a job is due at a provider that is not paused.';
+comment on function private.jobs_due(interval) is 'Whether a job is due, or will be within that time, at a provider that is not paused.';
 
 comment on function private.kick_worker(boolean) is
   'Posts to the worker function, at most every five seconds. Without the two Vault secrets it does nothing.';

@@ -16,6 +16,8 @@ export interface DrainOptions {
   claimForMs?: number;
   /** How long to look for more before going. */
   lingerMs?: number;
+  /** A job that is due this soon, such as one to be tried again, is worth the wait. */
+  waitForSeconds?: number;
   pauseMs?: number;
   jobLeaseSeconds?: number;
 }
@@ -60,6 +62,8 @@ export function createDrainer(options: DrainOptions): Drainer {
   const concurrency = options.concurrency ?? 8;
   const leaseSeconds = options.jobLeaseSeconds ?? 60;
   const pauseMs = options.pauseMs ?? 400;
+  const lingerMs = options.lingerMs ?? 1_500;
+  const waitForSeconds = options.waitForSeconds ?? 10;
   const stopping = new AbortController();
 
   function pause(ms: number): Promise<void> {
@@ -149,7 +153,7 @@ export function createDrainer(options: DrainOptions): Drainer {
         if (running.size > 0) {
           idleSince = Date.now();
           await Promise.race([...running, pause(pauseMs)]);
-        } else if (Date.now() - idleSince > (options.lingerMs ?? 1_500) && !(await queue.isDue())) {
+        } else if (Date.now() - idleSince > lingerMs && !(await queue.isDue(waitForSeconds))) {
           break;
         } else {
           await pause(pauseMs);

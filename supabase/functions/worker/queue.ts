@@ -24,7 +24,8 @@ export interface Queue {
   acquireDrainer(seconds: number): Promise<string | null>;
   renewDrainer(lease: string, seconds: number): Promise<boolean>;
   releaseDrainer(lease: string): Promise<void>;
-  isDue(): Promise<boolean>;
+  /** Whether a job is due now or will be within that time. */
+  isDue(withinSeconds: number): Promise<boolean>;
   claim(limit: number, leaseSeconds: number): Promise<ClaimedJob[]>;
   /** Applies the effect and archives the job in one transaction. False: the lease was lost, and nothing was applied. */
   complete(job: ClaimedJob, apply?: (tx: Tx) => Promise<void>): Promise<boolean>;
@@ -61,9 +62,12 @@ export function createQueue(db: Database): Queue {
     async releaseDrainer(lease) {
       await one((tx) => sql`select private.drainer_release(${lease}::uuid)`.execute(tx));
     },
-    async isDue() {
+    async isDue(withinSeconds) {
       const row = await one((tx) =>
-        sql<{ due: boolean }>`select private.jobs_due() as due`.execute(tx),
+        sql<{ due: boolean }>`
+          select private.jobs_due(make_interval(secs => ${withinSeconds}::float8)) as due`.execute(
+          tx,
+        ),
       );
       return row?.due ?? false;
     },
