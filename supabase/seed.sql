@@ -140,6 +140,7 @@ declare
   next_stage text;
   source_name text;
   person text;
+  address text;
   course_no integer;
   city_no integer;
   target uuid;
@@ -160,6 +161,7 @@ begin
     arrived := least(arrived, now() - interval '7 minutes' * (people - n + 1));
 
     person := first_names[1 + dice[2] % 32] || ' ' || last_names[1 + dice[3] % 31];
+    address := lower(replace(person, ' ', '.')) || n || '@example.com';
     source_name := sources[1 + dice[4] % 16];
     course_no := 1 + dice[5] % 8;
     city_no := 1 + dice[6] % 12;
@@ -168,7 +170,7 @@ begin
     values (
       case when dice[7] % 8 < 7 then 'Dr.' when dice[2] % 2 = 0 then 'Mr.' else 'Ms.' end,
       person,
-      lower(replace(person, ' ', '.')) || n || '@example.com',
+      address,
       -- Some leave no number.
       case when dice[8] >= 16 then '+9112345' || lpad((n * 307)::text, 5, '0') end,
       source_name,
@@ -192,6 +194,8 @@ begin
     where a.lead_id = target;
 
     update public.lead_assignments a set assigned_at = arrived + interval '1 second' where a.lead_id = target;
+
+    update public.lead_enquiries e set received_at = arrived where e.lead_id = target;
 
     select l.assigned_to into worker from public.leads l where l.id = target;
 
@@ -237,6 +241,21 @@ begin
 
       update public.activities a set occurred_at = moved, actor_id = worker where a.lead_id = target and a.occurred_at = now();
 
+      -- Some who were lost ask again: the same address opens the lead they have.
+      if next_stage = 'lost' and dice[29] % 8 = 0 and moved + interval '9 days' < now() then
+        moved := moved + interval '9 days';
+
+        insert into public.leads (name, email, source) values (person, address, 'Google');
+
+        update public.lead_enquiries e set received_at = moved where e.lead_id = target and e.received_at = now();
+
+        update public.lead_history h set changed_at = moved where h.lead_id = target and h.changed_at = now();
+
+        update public.activities a set occurred_at = moved where a.lead_id = target and a.occurred_at = now();
+
+        update public.notifications m set created_at = moved where m.lead_id = target and m.created_at = now();
+      end if;
+
       exit when next_stage in ('lost', 'closed');
 
       -- A manager moves some from one counselor to the other.
@@ -270,24 +289,28 @@ begin
   alter table public.leads disable trigger user;
 
   update public.leads l
-  set status_changed_at = coalesce((select max(h.changed_at) from public.lead_history h where h.lead_id = l.id), l.created_at),
+  set last_enquiry_at = (select max(e.received_at) from public.lead_enquiries e where e.lead_id = l.id),
+    status_changed_at = coalesce((select max(h.changed_at) from public.lead_history h where h.lead_id = l.id), l.created_at),
     updated_at = (select max(a.occurred_at) from public.activities a where a.lead_id = l.id);
 
   alter table public.leads enable trigger user;
 
   alter table public.notifications disable trigger user;
 
-  -- In the words of the trigger. Who works on leads every day has read what is older than yesterday.
-  insert into public.notifications (user_id, title, message, type, lead_id, metadata, sender_id, created_at, is_read, read_at)
+  -- In the words of the trigger.
+  insert into public.notifications (user_id, title, message, type, lead_id, metadata, sender_id, created_at)
   select
     a.to_user_id, 'New lead assigned', format('%s is now yours.', l.lead_id), 'lead', l.id,
-    jsonb_build_object('event', 'lead_assigned', 'lead_number', l.lead_id), a.assigned_by, a.assigned_at,
-    a.assigned_at < now() - interval '1 day',
-    case when a.assigned_at < now() - interval '1 day' then a.assigned_at + interval '40 minutes' end
+    jsonb_build_object('event', 'lead_assigned', 'lead_number', l.lead_id), a.assigned_by, a.assigned_at
   from public.lead_assignments a
   join public.leads l on l.id = a.lead_id
   where a.to_user_id is not null and a.assigned_at > now() - interval '30 days'
   order by a.assigned_at;
+
+  -- Who works on leads every day has read what is older than yesterday.
+  update public.notifications n
+  set is_read = true, read_at = n.created_at + interval '40 minutes'
+  where n.created_at < now() - interval '1 day';
 
   alter table public.notifications enable trigger user;
 
