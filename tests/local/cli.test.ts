@@ -1,21 +1,23 @@
 /** `npm start` and `npm run local`: ends cleanly at any moment, and the next start works. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeSmallProject, type SmallProject } from "./support/small-project.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const cli = join(root, "packages", "local", "src", "cli.ts");
 
+let project: SmallProject;
 let dataDir: string;
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "intake-cli-"));
+  project = await makeSmallProject();
+  dataDir = project.dataDir;
 });
 
-afterAll(() => rm(dataDir, { recursive: true, force: true }));
+afterAll(() => project.remove());
 
 interface Run {
   child: ChildProcess;
@@ -24,7 +26,8 @@ interface Run {
 }
 
 function run(...args: string[]): Run {
-  const all = ["--import", "tsx", cli, ...args, "--data-dir", dataDir];
+  const where = ["--workdir", project.root, "--data-dir", dataDir];
+  const all = ["--import", "tsx", cli, ...args, ...where];
   const child = spawn(process.execPath, all, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout?.on("data", (chunk) => {

@@ -1,6 +1,8 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CliError, commands } from "./cli/commands.ts";
 import { StackError } from "./errors.ts";
+import { PROJECT_ROOT } from "./paths.ts";
 
 const USAGE = `Usage: npm run local -- <command> [options]
 
@@ -17,6 +19,7 @@ Options:
   --db-port <n>          database port (54322)
   --pg <engine>          embedded (PostgreSQL 17 from npm) or system (Debian's 15)
   --data-dir <folder>    where data lives (.local)
+  --workdir <folder>     the folder that contains supabase/ (this repository)
   --expose-new-tables    grant every new table to the API roles, as projects before 30 October 2026
 `;
 
@@ -31,6 +34,7 @@ async function main(): Promise<number> {
       "db-port": { type: "string" },
       pg: { type: "string" },
       "data-dir": { type: "string" },
+      workdir: { type: "string" },
       "expose-new-tables": { type: "boolean" },
       output: { type: "string", short: "o" },
       follow: { type: "boolean", short: "f" },
@@ -46,6 +50,7 @@ async function main(): Promise<number> {
     apiPort: port(values.port, "--port"),
     dbPort: port(values["db-port"], "--db-port"),
     engine: engine(values.pg),
+    root: values.workdir ? resolve(values.workdir) : PROJECT_ROOT,
     dataDir: values["data-dir"],
     exposeNewTables: values["expose-new-tables"],
     output: values.output,

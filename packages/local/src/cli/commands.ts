@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadSecrets } from "../keys.ts";
 import { isStack, type RunningStack, readRunning } from "../lock.ts";
-import { PROJECT_ROOT } from "../paths.ts";
 import type { CliOptions } from "./start.ts";
 
 /** A failure of a command, told in one line. */
@@ -116,7 +115,7 @@ export const commands: Record<string, (options: CliOptions) => Promise<number>> 
 };
 
 function dataFolder(options: CliOptions): string {
-  return resolve(options.dataDir ?? join(PROJECT_ROOT, ".local"));
+  return resolve(options.dataDir ?? join(options.root, ".local"));
 }
 
 async function requireRunning(options: CliOptions): Promise<RunningStack> {

@@ -4,6 +4,8 @@ export interface CliOptions {
   apiPort: number | undefined;
   dbPort: number | undefined;
   engine: "embedded" | "system" | undefined;
+  /** The folder that contains `supabase/`. */
+  root: string;
   dataDir: string | undefined;
   exposeNewTables: boolean | undefined;
   output: string | undefined;
@@ -33,6 +35,7 @@ export async function start(options: CliOptions): Promise<number> {
   let stack: Stack;
   try {
     stack = await startStack({
+      root: options.root,
       dataDir: options.dataDir,
       apiPort: options.apiPort ?? 54321,
       dbPort: options.dbPort ?? 54322,
