@@ -928,6 +928,7 @@ begin
   return p_id;
 exception when unique_violation then
   perform private.fail('job_is_queued_again', p_id::text);
+  return null;
 end
 $$;
 
