@@ -6,7 +6,7 @@
 
 create extension if not exists pg_trgm with schema extensions;
 
-create extension if not exists pg_cron;
+create extension if not exists pg_cron with schema pg_catalog;
 
 create extension if not exists pg_net with schema extensions;
 

@@ -1,7 +1,7 @@
 -- Debian's pg_cron and plpgsql_check are not marked as trusted, so `postgres` could not create them as
 -- it can on hosted: a later `create extension if not exists` finds them.
 
-create extension pg_cron;
+create extension pg_cron with schema pg_catalog;
 
 grant usage on schema cron to postgres with grant option;
 
