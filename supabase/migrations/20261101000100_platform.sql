@@ -183,9 +183,22 @@ $$;
 
 comment on function private.is_timezone(text) is 'Whether the server knows this time zone.';
 
+create function private.is_restoring() returns boolean
+language plpgsql stable parallel safe set search_path = '' as $$
+begin
+  return coalesce(current_setting('intake.restore', true), '') = 'on';
+end
+$$;
+
+comment on function private.is_restoring() is 'Whether a row is being written back exactly as it was, by unmerge() or an undo. Clients of the Data API cannot set this.';
+
 create function private.touch_updated_at() returns trigger
 language plpgsql set search_path = '' as $$
 begin
+  if private.is_restoring() then
+    return new;
+  end if;
+
   new.updated_at := clock_timestamp();
   return new;
 end
@@ -196,6 +209,10 @@ comment on function private.touch_updated_at() is 'Keeps updated_at, whoever wri
 create function private.touch_version() returns trigger
 language plpgsql set search_path = '' as $$
 begin
+  if private.is_restoring() then
+    return new;
+  end if;
+
   new.updated_at := clock_timestamp();
   new.version := old.version + 1;
   return new;
@@ -249,6 +266,10 @@ revoke all on function private.normalize_phone(text) from public, anon, authenti
 grant execute on function private.normalize_phone(text) to authenticated, service_role;
 
 revoke all on function private.is_timezone(text) from public, anon, authenticated, service_role;
+
+revoke all on function private.is_restoring() from public, anon, authenticated, service_role;
+
+grant execute on function private.is_restoring() to authenticated, service_role;
 
 revoke all on function private.touch_updated_at() from public, anon, authenticated, service_role;
 

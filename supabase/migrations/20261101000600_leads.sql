@@ -216,6 +216,10 @@ declare
   caller uuid := auth.uid();
   stage public.pipeline_stages;
 begin
+  if private.is_restoring() then
+    return new;
+  end if;
+
   if tg_op = 'INSERT' then
     if caller is not null then
       -- A token alone names nobody: the database does.

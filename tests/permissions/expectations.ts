@@ -11,13 +11,16 @@
 import { activities } from "./expectations/activities.ts";
 import { analytics } from "./expectations/analytics.ts";
 import { audit } from "./expectations/audit.ts";
+import { duplicates } from "./expectations/duplicates.ts";
 import { enquiries } from "./expectations/enquiries.ts";
 import { health } from "./expectations/health.ts";
 import { identity } from "./expectations/identity.ts";
 import { integrations } from "./expectations/integrations.ts";
 import { jobs } from "./expectations/jobs.ts";
 import { leads } from "./expectations/leads.ts";
+import { notes } from "./expectations/notes.ts";
 import { notifications } from "./expectations/notifications.ts";
+import { people } from "./expectations/people.ts";
 import { pipeline } from "./expectations/pipeline.ts";
 import { platform } from "./expectations/platform.ts";
 import { routing } from "./expectations/routing.ts";
@@ -34,7 +37,10 @@ export const modules = {
   pipeline,
   leads,
   enquiries,
+  duplicates,
+  people,
   activities,
+  notes,
   notifications,
   jobs,
   routing,
