@@ -545,7 +545,6 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_lead jsonb;
   v_new integer := 0;
-  v_failed integer := 0;
 begin
   for v_lead in select e.value from jsonb_array_elements(coalesce(p_leads, '[]')) e loop
     begin
@@ -553,8 +552,12 @@ begin
         v_new := v_new + 1;
       end if;
     exception when others then
-      -- One lead that cannot be taken must not hide those after it.
-      v_failed := v_failed + 1;
+      -- What passes (deadlock, shutdown, no room) is for the queue to try again with the whole page.
+      if sqlstate ~ '^(40|53|55|57|58|XX)' then
+        raise;
+      end if;
+
+      -- One lead that can never be taken must not hide those after it.
       insert into public.integration_logs (integration_name, activity_type, description, status, response_data, user_id)
       values ('facebook_leads', 'lead_backfill', left(sqlerrm, 500), 'failure',
         jsonb_build_object('leadgen_id', v_lead ->> 'id', 'form_id', p_form_id), null);
