@@ -1,76 +1,29 @@
-// `npm run docs`: writes docs/errors.md from the catalogue in the database, so that no error is missing
-// from it. With --check nothing is written, and a difference is an error.
+// `npm run docs`: writes docs/errors.md and docs/reference.md from the database, so that they neither
+// miss nor promise anything. With --check nothing is written, and a difference is an error.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
-import { functionErrorCodes } from "../packages/types/src/errors.ts";
 import { openProject } from "../tests/helpers/environment.ts";
+import { errorsDocument } from "./docs/errors.ts";
+import { referenceDocument } from "./docs/reference.ts";
 
-interface ErrorCode {
-  code: string;
-  sqlstate: string;
-  message: string;
-  hint: string | null;
-}
-
-const file = join(import.meta.dirname, "..", "docs", "errors.md");
-
-/** How the Data API answers a SQLSTATE that this project raises. */
-function statusOf(sqlstate: string): string {
-  if (sqlstate === "42501") return "403";
-  return /^PT\d{3}$/.test(sqlstate) ? sqlstate.slice(2) : "400";
-}
-
-const cell = (text: string | null) => (text ?? "").replaceAll("|", "\\|");
-
-function render(codes: ErrorCode[]): string {
-  const rows = codes.map(
-    ({ code, sqlstate, message, hint }) =>
-      `| \`${code}\` | ${statusOf(sqlstate)} | \`${sqlstate}\` | ${cell(message)} | ${cell(hint)} |`,
-  );
-  return `# Errors
-
-<!-- Written by \`npm run docs\` from the table error_codes. Do not edit. -->
-
-Every error that Intake raises in the database is a row of \`public.error_codes\`, which anybody may
-read: \`supabase.from("error_codes").select()\`. supabase-js gives it in \`error\`:
-
-| Field | Holds |
-|---|---|
-| \`error.details\` | the code, and after \`: \` what it is about; \`error.details.split(":")[0]\` is safe to branch on |
-| \`error.code\` | the SQLSTATE |
-| \`error.message\` | what happened, for people |
-| \`error.hint\` | what to do about it |
-
-A request without a token is answered with 401 instead of 403. Constraints of the tables answer as
-PostgreSQL does: \`23505\` (409) for a duplicate, \`23514\` (400) for a check, \`23503\` (409) for a
-reference. A row that row level security hides is not an error: it is not in the answer.
-
-Edge functions answer the same four fields as JSON. Codes that only they use:
-${functionErrorCodes.map((code) => `\`${code}\``).join(", ")}.
-
-TypeScript knows all of these as \`ErrorCode\` of \`@intake/types\`, with \`errorCodeOf(error)\` to read one.
-
-| Code | HTTP | SQLSTATE | Message | Hint |
-|---|---|---|---|---|
-${rows.join("\n")}
-`;
-}
+const folder = join(import.meta.dirname, "..", "docs");
+const documents = { "errors.md": errorsDocument, "reference.md": referenceDocument };
 
 const project = await openProject({ seed: false });
 const sql = postgres(project.dbUrl, { max: 1, onnotice: () => undefined });
 try {
-  const codes = await sql<ErrorCode[]>`
-    select code, sqlstate, message, hint from public.error_codes order by code
-  `;
-  const text = render(codes);
-  if (!process.argv.includes("--check")) {
-    await writeFile(file, text);
-    process.stdout.write(`docs/errors.md: ${codes.length} errors\n`);
-  } else if ((await readFile(file, "utf8").catch(() => "")) !== text) {
-    process.stderr.write("docs/errors.md differs from the catalogue: run `npm run docs`.\n");
-    process.exitCode = 1;
+  for (const [name, write] of Object.entries(documents)) {
+    const file = join(folder, name);
+    const text = await write(sql);
+    if (!process.argv.includes("--check")) {
+      await writeFile(file, text);
+      process.stdout.write(`docs/${name}\n`);
+    } else if ((await readFile(file, "utf8").catch(() => "")) !== text) {
+      process.stderr.write(`docs/${name} differs from the database: run \`npm run docs\`.\n`);
+      process.exitCode = 1;
+    }
   }
 } finally {
   await sql.end();
