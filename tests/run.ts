@@ -7,7 +7,7 @@
  *   npm test -- --only vitest tests/api          only these vitest files
  */
 import { parseArgs } from "node:util";
-import { openProject, withTimeout } from "./helpers/environment.ts";
+import { type OpenProject, openProject, withTimeout } from "./helpers/environment.ts";
 import { runConformance } from "./runner/conformance.ts";
 import { runDatabaseTests } from "./runner/database.ts";
 import { addTally, emptyTally, formatTally, type Outcome, type Tally } from "./runner/outcome.ts";
@@ -21,6 +21,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
+let project: OpenProject | undefined;
+let stopping: Promise<unknown> | undefined;
+
+/** Ends what we started, once, whoever asks: the end, a failure or a signal. */
+const stopEverything = (): Promise<unknown> => {
+  stopping ??= Promise.allSettled([stopChildren(), project?.close()]);
+  return stopping;
+};
+
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function main(): Promise<Tally> {
@@ -30,28 +39,23 @@ async function main(): Promise<Tally> {
   let tally = emptyTally();
 
   const started = performance.now();
-  const project = await openProject({ engine });
+  project = await openProject({ engine });
   const where = project.own ? `own stack (${engine})` : project.url;
   say(`# project: ${where}, ready in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
-  try {
-    if (wanted("database")) {
-      say("# pgTAP");
-      const database = await runDatabaseTests(project, positionals, say);
-      outcomes.push(...database);
-    }
-    if (wanted("vitest")) {
-      say("# vitest");
-      outcomes.push(...(await runVitest(project, positionals)));
-    }
-    if (values.only === undefined && positionals.length === 0) {
-      say("# conformance");
-      outcomes.push(...runConformance(outcomes, say));
-    }
-    for (const outcome of outcomes) tally = addTally(tally, outcome);
-  } finally {
-    await project.close();
+  if (wanted("database")) {
+    say("# pgTAP");
+    outcomes.push(...(await runDatabaseTests(project, positionals, say)));
   }
+  if (wanted("vitest")) {
+    say("# vitest");
+    outcomes.push(...(await runVitest(project, positionals)));
+  }
+  if (values.only === undefined && positionals.length === 0) {
+    say("# conformance");
+    outcomes.push(...runConformance(outcomes, say));
+  }
+  for (const outcome of outcomes) tally = addTally(tally, outcome);
 
   const failures = outcomes.filter((outcome) => outcome.state === "failed");
   if (failures.length > 0) {
@@ -75,7 +79,7 @@ async function finish(run: Promise<Tally>): Promise<never> {
     say(`not ok - ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     tally = { passed: 0, failed: 1, skipped: 0 };
   }
-  await stopChildren();
+  await stopEverything();
   say(formatTally(tally));
   // Whatever a test left open must not keep the process: everything of ours is stopped by now.
   process.exit(tally.failed === 0 ? 0 : 1);
@@ -83,7 +87,8 @@ async function finish(run: Promise<Tally>): Promise<never> {
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
-    stopChildren().finally(() => process.exit(130));
+    say(`# ${signal}: stopping`);
+    stopEverything().finally(() => process.exit(130));
   });
 }
 
