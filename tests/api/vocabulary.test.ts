@@ -1,9 +1,12 @@
 /** The words that TypeScript and the database both know: neither may learn one alone. */
 import { describe, expect, it } from "vitest";
 import {
+  activityTypes,
   errorCodes,
   knownSettings,
   metricTypes,
+  notePriorities,
+  noteTypes,
   notificationPriorities,
   notificationTypes,
 } from "../../packages/types/src/index.ts";
@@ -37,6 +40,9 @@ describe("TypeScript and the database know the same", () => {
   });
 
   it.each([
+    ["activities_type_is_known", activityTypes],
+    ["notes_note_type_is_known", noteTypes],
+    ["notes_priority_is_known", notePriorities],
     ["notifications_type_is_known", notificationTypes],
     ["notifications_priority_is_known", notificationPriorities],
   ] as const)("words of %s", async (check, words) => {

@@ -452,6 +452,83 @@ export type Database = {
           },
         ];
       };
+      lead_enquiries: {
+        Row: {
+          channel: string;
+          created_by: string | null;
+          external_id: string | null;
+          id: string;
+          lead_id: string;
+          payload: NonNullable<Json>;
+          received_at: string;
+          source: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          channel: string;
+          created_by?: string | null;
+          external_id?: string | null;
+          id?: string;
+          lead_id: string;
+          payload?: NonNullable<Json>;
+          received_at?: string;
+          source: string;
+        };
+        Update: {
+          channel?: string;
+          created_by?: string | null;
+          external_id?: string | null;
+          id?: string;
+          lead_id?: string;
+          payload?: NonNullable<Json>;
+          received_at?: string;
+          source?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lead_enquiries_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_enquiries_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_enquiries_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "lead_enquiries_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_enquiries_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_enquiries_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       lead_history: {
         Row: {
           changed_at: string;
@@ -523,6 +600,154 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "leads_list";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      lead_identities: {
+        Row: {
+          created_at: string;
+          id: string;
+          kind: string;
+          label: string | null;
+          lead_id: string;
+          value: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          id?: string;
+          kind: string;
+          label?: string | null;
+          lead_id: string;
+          value: string;
+        };
+        Update: {
+          created_at?: string;
+          id?: string;
+          kind?: string;
+          label?: string | null;
+          lead_id?: string;
+          value?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lead_identities_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_identities_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_identities_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      lead_merges: {
+        Row: {
+          field_choices: NonNullable<Json>;
+          id: string;
+          merged_at: string;
+          merged_by: string | null;
+          source_ids: string[];
+          target_id: string;
+          unmerged_at: string | null;
+          unmerged_by: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          field_choices?: NonNullable<Json>;
+          id?: string;
+          merged_at?: string;
+          merged_by?: string | null;
+          source_ids: string[];
+          target_id: string;
+          unmerged_at?: string | null;
+          unmerged_by?: string | null;
+        };
+        Update: {
+          field_choices?: NonNullable<Json>;
+          id?: string;
+          merged_at?: string;
+          merged_by?: string | null;
+          source_ids?: string[];
+          target_id?: string;
+          unmerged_at?: string | null;
+          unmerged_by?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lead_merges_merged_by_fkey";
+            columns: ["merged_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_merged_by_fkey";
+            columns: ["merged_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_merged_by_fkey";
+            columns: ["merged_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "lead_merges_target_id_fkey";
+            columns: ["target_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_target_id_fkey";
+            columns: ["target_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_target_id_fkey";
+            columns: ["target_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_unmerged_by_fkey";
+            columns: ["unmerged_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_unmerged_by_fkey";
+            columns: ["unmerged_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_unmerged_by_fkey";
+            columns: ["unmerged_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -617,21 +842,26 @@ export type Database = {
           custom_fields: NonNullable<Json>;
           deleted_at: string | null;
           email: string | null;
+          email_slot: number;
+          enquiries_count: number;
           experience: number | null;
           first_name: string;
           gender: string | null;
           id: string;
           industry: string | null;
           job_title: string | null;
+          last_enquiry_at: string;
           last_interaction_at: string | null;
           last_name: string;
           lead_id: string;
           lead_no: number;
           max_stage: number;
+          merged_into: string | null;
           name: string;
           no_of_employees: string | null;
           organization: string | null;
           phone: string | null;
+          phone_slot: number;
           qualification: string | null;
           salutation: string | null;
           score: number;
@@ -657,21 +887,26 @@ export type Database = {
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
           email?: string | null;
+          email_slot?: number;
+          enquiries_count?: number;
           experience?: number | null;
           first_name?: string;
           gender?: string | null;
           id?: string;
           industry?: string | null;
           job_title?: string | null;
+          last_enquiry_at?: string;
           last_interaction_at?: string | null;
           last_name?: string;
           lead_id?: never;
           lead_no?: never;
           max_stage?: number;
+          merged_into?: string | null;
           name?: string;
           no_of_employees?: string | null;
           organization?: string | null;
           phone?: string | null;
+          phone_slot?: number;
           qualification?: string | null;
           salutation?: string | null;
           score?: number;
@@ -696,21 +931,26 @@ export type Database = {
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
           email?: string | null;
+          email_slot?: number;
+          enquiries_count?: number;
           experience?: number | null;
           first_name?: string;
           gender?: string | null;
           id?: string;
           industry?: string | null;
           job_title?: string | null;
+          last_enquiry_at?: string;
           last_interaction_at?: string | null;
           last_name?: string;
           lead_id?: never;
           lead_no?: never;
           max_stage?: number;
+          merged_into?: string | null;
           name?: string;
           no_of_employees?: string | null;
           organization?: string | null;
           phone?: string | null;
+          phone_slot?: number;
           qualification?: string | null;
           salutation?: string | null;
           score?: number;
@@ -769,6 +1009,27 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
           {
+            foreignKeyName: "leads_merged_into_fkey";
+            columns: ["merged_into"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "leads_merged_into_fkey";
+            columns: ["merged_into"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "leads_merged_into_fkey";
+            columns: ["merged_into"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "leads_status_fkey";
             columns: ["status"];
             isOneToOne: false;
@@ -781,6 +1042,201 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "teams";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      note_attachments: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          note_id: string;
+          path: string;
+          size_bytes: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          note_id: string;
+          path: string;
+          size_bytes?: number;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          note_id?: string;
+          path?: string;
+          size_bytes?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "note_attachments_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: false;
+            referencedRelation: "lead_notes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: false;
+            referencedRelation: "notes";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      notes: {
+        Row: {
+          author_id: string | null;
+          contact_id: string | null;
+          content: string;
+          created_at: string;
+          deleted_at: string | null;
+          id: string;
+          is_private: boolean;
+          lead_id: string | null;
+          note_type: string;
+          priority: string;
+          reminder_at: string | null;
+          student_id: string | null;
+          tags: string[];
+          title: string | null;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          author_id?: string | null;
+          contact_id?: string | null;
+          content: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          id?: string;
+          is_private?: boolean;
+          lead_id?: string | null;
+          note_type?: string;
+          priority?: string;
+          reminder_at?: string | null;
+          student_id?: string | null;
+          tags?: string[];
+          title?: string | null;
+          updated_at?: string;
+          user_id?: string | null;
+          version?: number;
+        };
+        Update: {
+          author_id?: string | null;
+          contact_id?: string | null;
+          content?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          id?: string;
+          is_private?: boolean;
+          lead_id?: string | null;
+          note_type?: string;
+          priority?: string;
+          reminder_at?: string | null;
+          student_id?: string | null;
+          tags?: string[];
+          title?: string | null;
+          updated_at?: string;
+          user_id?: string | null;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "notes_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -1370,6 +1826,18 @@ export type Database = {
         };
         Relationships: [];
       };
+      lead_notes: {
+        Row: {
+          content: string;
+          createdAt: string;
+          createdBy: string | null;
+          id: string;
+          lead_id: string;
+          title: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       leads_crm: {
         Row: {
           activitiesCount: number | null;
@@ -1628,6 +2096,7 @@ export type Database = {
         Returns: Json;
       };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
+      find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
       inbox_get: { Args: { p_id: string }; Returns: Json };
@@ -1694,21 +2163,26 @@ export type Database = {
           custom_fields: NonNullable<Json>;
           deleted_at: string | null;
           email: string | null;
+          email_slot: number;
+          enquiries_count: number;
           experience: number | null;
           first_name: string;
           gender: string | null;
           id: string;
           industry: string | null;
           job_title: string | null;
+          last_enquiry_at: string;
           last_interaction_at: string | null;
           last_name: string;
           lead_id: string;
           lead_no: number;
           max_stage: number;
+          merged_into: string | null;
           name: string;
           no_of_employees: string | null;
           organization: string | null;
           phone: string | null;
+          phone_slot: number;
           qualification: string | null;
           salutation: string | null;
           score: number;
@@ -1757,6 +2231,14 @@ export type Database = {
         };
       };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
+      merge_leads: {
+        Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
+        Returns: Json;
+      };
+      merge_preview: {
+        Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
+        Returns: Json;
+      };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
       notifications_read_all: { Args: Record<PropertyKey, never>; Returns: number };
       notify: {
@@ -1813,6 +2295,7 @@ export type Database = {
           value: number;
         }[];
       };
+      unmerge: { Args: { p_merge_id: string }; Returns: Json };
       user_set_access: {
         Args: { p_is_active?: boolean; p_role?: string; p_user_id: string };
         Returns: undefined;

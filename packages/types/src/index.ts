@@ -1,3 +1,4 @@
+export * from "./activities.ts";
 export * from "./analytics.ts";
 export * from "./audit.ts";
 export * from "./errors.ts";
@@ -6,6 +7,7 @@ export * from "./identity.ts";
 export * from "./integrations.ts";
 export * from "./jobs.ts";
 export * from "./leads.ts";
+export * from "./notes.ts";
 export * from "./notifications.ts";
 export * from "./pipeline.ts";
 export * from "./routing.ts";
