@@ -49,5 +49,3 @@ export function createReport(write: (line: string) => void) {
     },
   };
 }
-
-export type Report = ReturnType<typeof createReport>;
