@@ -26,6 +26,7 @@ import { platform } from "./expectations/platform.ts";
 import { routing } from "./expectations/routing.ts";
 import { settings } from "./expectations/settings.ts";
 import { type Expectations, type ModuleExpectations, merge } from "./expectations/shape.ts";
+import { tasks } from "./expectations/tasks.ts";
 
 export type { Expectations } from "./expectations/shape.ts";
 
@@ -41,6 +42,7 @@ export const modules = {
   people,
   activities,
   notes,
+  tasks,
   notifications,
   jobs,
   routing,

@@ -19,6 +19,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "gate_team()",
     "has_permission(text)",
     "is_currency(text)",
+    "is_recurrence(text)",
     "is_restoring()",
     "jobs_summary()",
     "lead_assign(uuid[],uuid,text)",

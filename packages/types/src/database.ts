@@ -1045,201 +1045,6 @@ export type Database = {
           },
         ];
       };
-      note_attachments: {
-        Row: {
-          created_at: string;
-          created_by: string | null;
-          file_name: string;
-          id: string;
-          mime_type: string;
-          note_id: string;
-          path: string;
-          size_bytes: number;
-        };
-        ComputedFields: never;
-        Insert: {
-          created_at?: string;
-          created_by?: string | null;
-          file_name?: string;
-          id?: string;
-          mime_type?: string;
-          note_id: string;
-          path: string;
-          size_bytes?: number;
-        };
-        Update: {
-          created_at?: string;
-          created_by?: string | null;
-          file_name?: string;
-          id?: string;
-          mime_type?: string;
-          note_id?: string;
-          path?: string;
-          size_bytes?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "note_attachments_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "note_attachments_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "note_attachments_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "note_attachments_note_id_fkey";
-            columns: ["note_id"];
-            isOneToOne: false;
-            referencedRelation: "lead_notes";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "note_attachments_note_id_fkey";
-            columns: ["note_id"];
-            isOneToOne: false;
-            referencedRelation: "notes";
-            referencedColumns: ["id"];
-          },
-        ];
-      };
-      notes: {
-        Row: {
-          author_id: string | null;
-          contact_id: string | null;
-          content: string;
-          created_at: string;
-          deleted_at: string | null;
-          id: string;
-          is_private: boolean;
-          lead_id: string | null;
-          note_type: string;
-          priority: string;
-          reminder_at: string | null;
-          student_id: string | null;
-          tags: string[];
-          title: string | null;
-          updated_at: string;
-          user_id: string | null;
-          version: number;
-        };
-        ComputedFields: never;
-        Insert: {
-          author_id?: string | null;
-          contact_id?: string | null;
-          content: string;
-          created_at?: string;
-          deleted_at?: string | null;
-          id?: string;
-          is_private?: boolean;
-          lead_id?: string | null;
-          note_type?: string;
-          priority?: string;
-          reminder_at?: string | null;
-          student_id?: string | null;
-          tags?: string[];
-          title?: string | null;
-          updated_at?: string;
-          user_id?: string | null;
-          version?: number;
-        };
-        Update: {
-          author_id?: string | null;
-          contact_id?: string | null;
-          content?: string;
-          created_at?: string;
-          deleted_at?: string | null;
-          id?: string;
-          is_private?: boolean;
-          lead_id?: string | null;
-          note_type?: string;
-          priority?: string;
-          reminder_at?: string | null;
-          student_id?: string | null;
-          tags?: string[];
-          title?: string | null;
-          updated_at?: string;
-          user_id?: string | null;
-          version?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "notes_author_id_fkey";
-            columns: ["author_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_author_id_fkey";
-            columns: ["author_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_author_id_fkey";
-            columns: ["author_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "notes_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_crm";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
       notifications: {
         Row: {
           action_label: string | null;
@@ -1655,6 +1460,194 @@ export type Database = {
           },
         ];
       };
+      tasks: {
+        Row: {
+          assigned_to: string | null;
+          campaign_id: string | null;
+          completed: boolean;
+          completed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          deleted_at: string | null;
+          description: string;
+          due_date: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          occurrence: number;
+          previous_id: string | null;
+          priority: string;
+          recurrence: string | null;
+          recurrence_start: string | null;
+          related_to_id: string | null;
+          related_to_type: string;
+          status: string;
+          team_id: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          assigned_to?: string | null;
+          campaign_id?: string | null;
+          completed?: boolean;
+          completed_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          deleted_at?: string | null;
+          description?: string;
+          due_date?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          occurrence?: number;
+          previous_id?: string | null;
+          priority?: string;
+          recurrence?: string | null;
+          recurrence_start?: string | null;
+          related_to_id?: string | null;
+          related_to_type?: string;
+          status?: string;
+          team_id?: string | null;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          assigned_to?: string | null;
+          campaign_id?: string | null;
+          completed?: boolean;
+          completed_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          deleted_at?: string | null;
+          description?: string;
+          due_date?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          occurrence?: number;
+          previous_id?: string | null;
+          priority?: string;
+          recurrence?: string | null;
+          recurrence_start?: string | null;
+          related_to_id?: string | null;
+          related_to_type?: string;
+          status?: string;
+          team_id?: string | null;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_previous_id_fkey";
+            columns: ["previous_id"];
+            isOneToOne: true;
+            referencedRelation: "tasks";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_previous_id_fkey";
+            columns: ["previous_id"];
+            isOneToOne: true;
+            referencedRelation: "tasks_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       team_members: {
         Row: {
           created_at: string;
@@ -1826,18 +1819,6 @@ export type Database = {
         };
         Relationships: [];
       };
-      lead_notes: {
-        Row: {
-          content: string;
-          createdAt: string;
-          createdBy: string | null;
-          id: string;
-          lead_id: string;
-          title: string | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
       leads_crm: {
         Row: {
           activitiesCount: number | null;
@@ -1981,6 +1962,67 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      tasks_crm: {
+        Row: {
+          assigned_to: string | null;
+          assignedTo: string | null;
+          createdAt: string;
+          createdBy: string | null;
+          description: string;
+          dueDate: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_uuid: string | null;
+          priority: string | null;
+          status: string | null;
+          title: string;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_id_fkey";
+            columns: ["lead_uuid"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_id_fkey";
+            columns: ["lead_uuid"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_id_fkey";
+            columns: ["lead_uuid"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
             referencedColumns: ["id"];
           },
         ];

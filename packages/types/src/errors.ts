@@ -39,6 +39,7 @@ export const errorCodes = [
   "invalid_schedule",
   "event_not_found",
   "integration_not_found",
+  "recurrence_invalid",
 ] as const;
 
 /** Stable codes of edge functions alone. */

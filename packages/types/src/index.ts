@@ -13,5 +13,6 @@ export * from "./pipeline.ts";
 export * from "./routing.ts";
 export * from "./settings.ts";
 export * from "./system-health.ts";
+export * from "./tasks.ts";
 export * from "./webhooks.ts";
 export * from "./worker.ts";
