@@ -6,54 +6,35 @@
  * something), `.` (row level security hides the row), `-` (no grant), `x` (refused by a policy), or
  * the code of the error. "Own" is who the row of the fixture belongs to.
  *
- * An object that the catalogue knows and this file does not is a failure, and so is the reverse.
+ * An object that the catalogue knows and no file of `expectations/` does is a failure, and so is the
+ * reverse. A module's file is found by its name; its rows are made in the order of the migrations.
  */
-import { activities } from "./expectations/activities.ts";
-import { analytics } from "./expectations/analytics.ts";
-import { audit } from "./expectations/audit.ts";
-import { duplicates } from "./expectations/duplicates.ts";
-import { enquiries } from "./expectations/enquiries.ts";
-import { health } from "./expectations/health.ts";
-import { identity } from "./expectations/identity.ts";
-import { integrations } from "./expectations/integrations.ts";
-import { jobs } from "./expectations/jobs.ts";
-import { leads } from "./expectations/leads.ts";
-import { notes } from "./expectations/notes.ts";
-import { notifications } from "./expectations/notifications.ts";
-import { people } from "./expectations/people.ts";
-import { pipeline } from "./expectations/pipeline.ts";
-import { platform } from "./expectations/platform.ts";
-import { routing } from "./expectations/routing.ts";
-import { settings } from "./expectations/settings.ts";
+import { readdirSync } from "node:fs";
 import { type Expectations, type ModuleExpectations, merge } from "./expectations/shape.ts";
-import { tasks } from "./expectations/tasks.ts";
 
 export type { Expectations } from "./expectations/shape.ts";
 
-export const modules = {
-  platform,
-  identity,
-  settings,
-  audit,
-  pipeline,
-  leads,
-  enquiries,
-  duplicates,
-  people,
-  activities,
-  notes,
-  tasks,
-  notifications,
-  jobs,
-  routing,
-  analytics,
-  integrations,
-  health,
+const folder = new URL("./expectations/", import.meta.url);
+const migrations = readdirSync(new URL("../../supabase/migrations/", import.meta.url)).sort();
+
+/** Where a module stands among the migrations; one without a migration of its own comes last. */
+const position = (module: string): number => {
+  const index = migrations.findIndex((name) => name.endsWith(`_${module}.sql`));
+  return index < 0 ? migrations.length : index;
 };
 
-/** Rows of the fixture that the modules add, in the order of the modules. */
-export const fixtureRows: string[] = Object.values(modules).flatMap(
-  (module: ModuleExpectations) => module.fixture ?? [],
-);
+const names = readdirSync(folder)
+  .filter((name) => name.endsWith(".ts") && name !== "shape.ts")
+  .map((name) => name.replace(/\.ts$/, ""))
+  .sort((one, other) => position(one) - position(other) || one.localeCompare(other));
 
-export const expectations: Expectations = merge(Object.values(modules));
+const modules: ModuleExpectations[] = [];
+for (const name of names) {
+  const file: Record<string, ModuleExpectations> = await import(new URL(`${name}.ts`, folder).href);
+  modules.push(...Object.values(file));
+}
+
+/** Rows of the fixture that the modules add. */
+export const fixtureRows: string[] = modules.flatMap((module) => module.fixture ?? []);
+
+export const expectations: Expectations = merge(modules);

@@ -1,5 +1,11 @@
 /** Ways to break the permissions, each of which the matrix has to notice. */
-import { apiRoles, exposedFunctions, exposedRelations, policies } from "./catalogue.ts";
+import {
+  apiRoles,
+  exposedFunctions,
+  exposedRelations,
+  type Policy,
+  policies,
+} from "./catalogue.ts";
 import type { Kind, Look } from "./observe.ts";
 import type { Transaction } from "./probe.ts";
 
@@ -15,27 +21,40 @@ export interface Mutation {
 
 const verbs = ["select", "insert", "update", "delete"] as const;
 
-export async function policyMutations(
-  tx: Transaction,
-  names: Record<"buckets" | "topics", string[]>,
-): Promise<Mutation[]> {
-  const mutations: Mutation[] = [];
-  for (const policy of await policies(tx)) {
-    const many = (kind: "buckets" | "topics") => names[kind].map((name) => ({ kind, name }));
-    const seenIn =
-      policy.relation === "storage.objects"
-        ? many("buckets")
-        : policy.relation === "realtime.messages"
-          ? many("topics")
-          : [{ kind: "relations" as const, name: policy.relation }];
-    mutations.push({
-      name: `drop policy ${policy.name} on ${policy.relation}`,
-      statement: `drop policy ${JSON.stringify(policy.name)} on ${policy.relation}`,
-      seenIn,
+type Shared = Record<"buckets" | "topics", string[]>;
+
+/** Each policy, dropped. */
+export async function droppedPolicies(tx: Transaction, shared: Shared): Promise<Mutation[]> {
+  return (await policies(tx)).map((policy) => {
+    const statement = `drop policy ${JSON.stringify(policy.name)} on ${policy.relation}`;
+    return { name: statement, statement, seenIn: whereSeen(policy, shared), look: "cells" };
+  });
+}
+
+/** Each policy that asks anything, asking nothing any more. */
+export async function openedPolicies(tx: Transaction, shared: Shared): Promise<Mutation[]> {
+  const asking = (await policies(tx)).filter((policy) => policy.text.trim() !== "true");
+  return asking.map((policy) => {
+    const clauses = [
+      policy.command === "INSERT" ? "" : "using (true)",
+      policy.command === "INSERT" || policy.command === "UPDATE" ? "with check (true)" : "",
+    ];
+    const name = `${JSON.stringify(policy.name)} on ${policy.relation}`;
+    return {
+      name: `open policy ${name}`,
+      statement: `alter policy ${name} ${clauses.join(" ")}`,
+      seenIn: whereSeen(policy, shared),
       look: "cells",
-    });
-  }
-  return mutations;
+    };
+  });
+}
+
+/** Objects of Storage and Realtime share one table: any of ours may show the difference. */
+function whereSeen(policy: Policy, shared: Shared): Mutation["seenIn"] {
+  const all = (kind: keyof Shared) => shared[kind].map((name) => ({ kind, name }));
+  if (policy.relation === "storage.objects") return all("buckets");
+  if (policy.relation === "realtime.messages") return all("topics");
+  return [{ kind: "relations", name: policy.relation }];
 }
 
 export async function rowSecurityMutations(tx: Transaction): Promise<Mutation[]> {
