@@ -6,9 +6,9 @@
 create table public.activities (
   id uuid primary key default private.uuid_v7(),
   lead_id uuid references public.leads (id) on delete cascade,
-  contact_id uuid,
-  student_id uuid,
-  deal_id uuid,
+  contact_id uuid references public.contacts (id) on delete cascade,
+  student_id uuid references public.students (id) on delete cascade,
+  deal_id uuid references public.deals (id) on delete cascade,
   entity_type text not null generated always as (
     case when lead_id is not null then 'lead' when contact_id is not null then 'contact' when student_id is not null then 'student' else 'deal' end
   ) stored,
@@ -61,9 +61,14 @@ create index activities_of_source on public.activities (source_id) where source_
 alter table public.activities enable row level security;
 
 create policy activities_read on public.activities for select to authenticated
-  using (lead_id is not null and exists (select from public.leads l where l.id = activities.lead_id));
+  using (
+    (lead_id is not null and exists (select from public.leads l where l.id = activities.lead_id))
+    or (contact_id is not null and exists (select from public.contacts c where c.id = activities.contact_id))
+    or (student_id is not null and exists (select from public.students s where s.id = activities.student_id))
+    or (deal_id is not null and exists (select from public.deals d where d.id = activities.deal_id))
+  );
 
-comment on policy activities_read on public.activities is 'Where the lead is visible. Always read by its id.';
+comment on policy activities_read on public.activities is 'Where the lead, contact, student or deal is visible. Always read by its id.';
 
 -- Functions
 

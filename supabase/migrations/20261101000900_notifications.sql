@@ -14,7 +14,7 @@ create table public.notifications (
   type text not null default 'info',
   priority text not null default 'normal',
   lead_id uuid references public.leads (id) on delete cascade,
-  student_id uuid,
+  student_id uuid references public.students (id) on delete cascade,
   action_url text,
   action_label text,
   metadata jsonb not null default '{}',
@@ -56,6 +56,8 @@ create index notifications_unread on public.notifications (user_id, created_at d
 
 create index notifications_of_lead on public.notifications (lead_id) where lead_id is not null;
 
+create index notifications_of_student on public.notifications (student_id) where student_id is not null;
+
 create index notifications_expiring on public.notifications (expires_at) where expires_at is not null;
 
 create index notifications_of_sender on public.notifications (sender_id) where sender_id is not null;
@@ -73,6 +75,7 @@ create policy notifications_create on public.notifications for insert to authent
   with check (
     user_id = (select private.gate_own())
     and (lead_id is null or exists (select from public.leads l where l.id = notifications.lead_id))
+    and (student_id is null or exists (select from public.students s where s.id = notifications.student_id))
   );
 
 comment on policy notifications_create on public.notifications is 'For oneself; others are notified by notify().';
