@@ -11,6 +11,7 @@
  */
 import { readdirSync } from "node:fs";
 import { type Expectations, type ModuleExpectations, merge } from "./expectations/shape.ts";
+import { tasks } from "./expectations/tasks.ts";
 
 export type { Expectations } from "./expectations/shape.ts";
 

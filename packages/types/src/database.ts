@@ -77,6 +77,20 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
           {
+            foreignKeyName: "activities_contact_id_fkey";
+            columns: ["contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_deal_id_fkey";
+            columns: ["deal_id"];
+            isOneToOne: false;
+            referencedRelation: "deals";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "activities_lead_id_fkey";
             columns: ["lead_id"];
             isOneToOne: false;
@@ -95,6 +109,13 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
             referencedColumns: ["id"];
           },
         ];
@@ -192,6 +213,300 @@ export type Database = {
           user_id?: string | null;
         };
         Relationships: [];
+      };
+      contacts: {
+        Row: {
+          assigned_to: string | null;
+          company: string | null;
+          created_at: string;
+          created_by: string | null;
+          custom_fields: NonNullable<Json>;
+          deleted_at: string | null;
+          email: string | null;
+          id: string;
+          last_contacted: string | null;
+          lead_id: string | null;
+          name: string;
+          organization_id: string | null;
+          phone: string | null;
+          role: string | null;
+          tags: string[];
+          team_id: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          assigned_to?: string | null;
+          company?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          email?: string | null;
+          id?: string;
+          last_contacted?: string | null;
+          lead_id?: string | null;
+          name: string;
+          organization_id?: string | null;
+          phone?: string | null;
+          role?: string | null;
+          tags?: string[];
+          team_id?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          assigned_to?: string | null;
+          company?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          email?: string | null;
+          id?: string;
+          last_contacted?: string | null;
+          lead_id?: string | null;
+          name?: string;
+          organization_id?: string | null;
+          phone?: string | null;
+          role?: string | null;
+          tags?: string[];
+          team_id?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "contacts_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "contacts_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "contacts_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      deals: {
+        Row: {
+          assigned_to: string | null;
+          closed_at: string | null;
+          contact_id: string | null;
+          created_at: string;
+          created_by: string | null;
+          currency: string;
+          custom_fields: NonNullable<Json>;
+          deleted_at: string | null;
+          expected_close_date: string | null;
+          id: string;
+          lead_id: string | null;
+          name: string;
+          organization_id: string | null;
+          stage: string;
+          status: string;
+          team_id: string | null;
+          updated_at: string;
+          value: number;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          assigned_to?: string | null;
+          closed_at?: string | null;
+          contact_id?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          expected_close_date?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          name: string;
+          organization_id?: string | null;
+          stage?: string;
+          status?: never;
+          team_id?: string | null;
+          updated_at?: string;
+          value?: number;
+          version?: number;
+        };
+        Update: {
+          assigned_to?: string | null;
+          closed_at?: string | null;
+          contact_id?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          expected_close_date?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          name?: string;
+          organization_id?: string | null;
+          stage?: string;
+          status?: never;
+          team_id?: string | null;
+          updated_at?: string;
+          value?: number;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "deals_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "deals_contact_id_fkey";
+            columns: ["contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "deals_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       error_codes: {
         Row: {
@@ -1045,6 +1360,201 @@ export type Database = {
           },
         ];
       };
+      note_attachments: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          note_id: string;
+          path: string;
+          size_bytes: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          note_id: string;
+          path: string;
+          size_bytes?: number;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          note_id?: string;
+          path?: string;
+          size_bytes?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "note_attachments_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: false;
+            referencedRelation: "lead_notes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: false;
+            referencedRelation: "notes";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      notes: {
+        Row: {
+          author_id: string | null;
+          contact_id: string | null;
+          content: string;
+          created_at: string;
+          deleted_at: string | null;
+          id: string;
+          is_private: boolean;
+          lead_id: string | null;
+          note_type: string;
+          priority: string;
+          reminder_at: string | null;
+          student_id: string | null;
+          tags: string[];
+          title: string | null;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          author_id?: string | null;
+          contact_id?: string | null;
+          content: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          id?: string;
+          is_private?: boolean;
+          lead_id?: string | null;
+          note_type?: string;
+          priority?: string;
+          reminder_at?: string | null;
+          student_id?: string | null;
+          tags?: string[];
+          title?: string | null;
+          updated_at?: string;
+          user_id?: string | null;
+          version?: number;
+        };
+        Update: {
+          author_id?: string | null;
+          contact_id?: string | null;
+          content?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          id?: string;
+          is_private?: boolean;
+          lead_id?: string | null;
+          note_type?: string;
+          priority?: string;
+          reminder_at?: string | null;
+          student_id?: string | null;
+          tags?: string[];
+          title?: string | null;
+          updated_at?: string;
+          user_id?: string | null;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "notes_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       notifications: {
         Row: {
           action_label: string | null;
@@ -1145,6 +1655,13 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
           {
+            foreignKeyName: "notifications_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "notifications_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -1164,6 +1681,120 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      organizations: {
+        Row: {
+          address: string | null;
+          annual_revenue: number | null;
+          assigned_to: string | null;
+          created_at: string;
+          created_by: string | null;
+          custom_fields: NonNullable<Json>;
+          deleted_at: string | null;
+          email: string | null;
+          id: string;
+          industry: string | null;
+          name: string;
+          no_of_employees: string | null;
+          phone: string | null;
+          team_id: string | null;
+          territory: string | null;
+          updated_at: string;
+          version: number;
+          website: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          address?: string | null;
+          annual_revenue?: number | null;
+          assigned_to?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          email?: string | null;
+          id?: string;
+          industry?: string | null;
+          name: string;
+          no_of_employees?: string | null;
+          phone?: string | null;
+          team_id?: string | null;
+          territory?: string | null;
+          updated_at?: string;
+          version?: number;
+          website?: string | null;
+        };
+        Update: {
+          address?: string | null;
+          annual_revenue?: number | null;
+          assigned_to?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          email?: string | null;
+          id?: string;
+          industry?: string | null;
+          name?: string;
+          no_of_employees?: string | null;
+          phone?: string | null;
+          team_id?: string | null;
+          territory?: string | null;
+          updated_at?: string;
+          version?: number;
+          website?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "organizations_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "organizations_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "organizations_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "organizations_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "organizations_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "organizations_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "organizations_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -1381,6 +2012,153 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
+      };
+      students: {
+        Row: {
+          academic_year: string | null;
+          assigned_to: string | null;
+          course: string | null;
+          created_at: string;
+          created_by: string | null;
+          custom_fields: NonNullable<Json>;
+          deleted_at: string | null;
+          email: string | null;
+          enrolled_at: string;
+          gender: string | null;
+          id: string;
+          lead_id: string | null;
+          name: string;
+          phone: string | null;
+          qualification: string | null;
+          semester: string | null;
+          status: string;
+          student_no: number;
+          student_number: string;
+          team_id: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          academic_year?: string | null;
+          assigned_to?: string | null;
+          course?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          email?: string | null;
+          enrolled_at?: string;
+          gender?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          name?: string;
+          phone?: string | null;
+          qualification?: string | null;
+          semester?: string | null;
+          status?: string;
+          student_no?: never;
+          student_number?: never;
+          team_id?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          academic_year?: string | null;
+          assigned_to?: string | null;
+          course?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          email?: string | null;
+          enrolled_at?: string;
+          gender?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          name?: string;
+          phone?: string | null;
+          qualification?: string | null;
+          semester?: string | null;
+          status?: string;
+          student_no?: never;
+          student_number?: never;
+          team_id?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "students_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "students_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "students_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       system_metrics: {
         Row: {
@@ -1817,6 +2595,18 @@ export type Database = {
           status?: string | null;
           type?: string | null;
         };
+        Relationships: [];
+      };
+      lead_notes: {
+        Row: {
+          content: string;
+          createdAt: string;
+          createdBy: string | null;
+          id: string;
+          lead_id: string;
+          title: string | null;
+        };
+        ComputedFields: never;
         Relationships: [];
       };
       leads_crm: {
