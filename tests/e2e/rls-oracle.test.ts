@@ -43,35 +43,44 @@ const sketch = fc.record({
   ),
 });
 
+const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
+
 const command = fc.oneof(
-  fc.record({
-    kind: fc.constant("insert" as const),
-    by: somebody,
-    owner: fc.option(person, { nil: null }),
-    team: fc.option(team, { nil: null }),
-  }),
-  fc.record({ kind: fc.constant("update" as const), by: somebody, lead }),
-  fc.record({ kind: fc.constant("move" as const), by: somebody, lead }),
-  fc.record({
-    kind: fc.constant("assign" as const),
-    by: somebody,
-    leads: fc.uniqueArray(lead, { minLength: 1, maxLength: 3 }),
-    target: fc.option(person, { nil: null }),
-  }),
-  fc.record({
-    kind: fc.constant("access" as const),
-    by: somebody,
-    target: person,
-    role: fc.nat(roleKeys.length - 1),
-    isActive: fc.option(fc.boolean(), { nil: null }),
-  }),
+  weighted(
+    3,
+    fc.record({
+      kind: fc.constant("insert" as const),
+      by: somebody,
+      owner: fc.option(person, { nil: null }),
+      team: fc.option(team, { nil: null }),
+    }),
+  ),
+  weighted(2, fc.record({ kind: fc.constant("update" as const), by: somebody, lead })),
+  weighted(2, fc.record({ kind: fc.constant("move" as const), by: somebody, lead })),
+  weighted(
+    6,
+    fc.record({
+      kind: fc.constant("assign" as const),
+      by: somebody,
+      leads: fc.uniqueArray(lead, { minLength: 1, maxLength: 3 }),
+      target: fc.oneof(person, fc.constantFrom(null, "themselves" as const)),
+    }),
+  ),
+  weighted(
+    2,
+    fc.record({
+      kind: fc.constant("access" as const),
+      by: somebody,
+      target: person,
+      role: fc.nat(roleKeys.length - 1),
+      isActive: fc.option(fc.boolean(), { nil: null }),
+    }),
+  ),
   // What happens around the people: none of it reaches their tokens.
-  fc.record({ kind: fc.constant("signOut" as const), person }),
-  fc.record({ kind: fc.constant("signIn" as const), person }),
-  fc.record({ kind: fc.constant("deactivate" as const), person }),
-  fc.record({ kind: fc.constant("leaveTeams" as const), person }),
-  fc.record({ kind: fc.constant("switchManager" as const), person }),
-  fc.record({ kind: fc.constant("delete" as const), lead }),
+  ...(["signOut", "signIn", "deactivate", "leaveTeams", "switchManager"] as const).map((kind) =>
+    weighted(1, fc.record({ kind: fc.constant(kind), person })),
+  ),
+  weighted(1, fc.record({ kind: fc.constant("delete" as const), lead })),
 );
 
 type Command = typeof command extends fc.Arbitrary<infer C> ? C : never;
@@ -126,7 +135,8 @@ async function run(tx: Tx, { world, teams, roles }: Fixture, step: Command): Pro
     }
     case "assign": {
       const leads = step.leads.map((index) => world.leads[index]!);
-      const target = step.target === null ? null : world.people[step.target]!.id;
+      const index = step.target === "themselves" ? step.by : step.target;
+      const target = index === null ? null : world.people[index]!.id;
       const got = await as(tx, actorOf(step.by), async (point) => {
         const [row] = await point`
           select (a ->> 'assigned')::int as assigned, (a ->> 'unchanged')::int as unchanged, jsonb_array_length(a -> 'not_found') as not_found
