@@ -16,7 +16,12 @@ export default defineConfig({
       {
         // Drops policies and flips grants, undone at once, but seen as locks by everything else.
         extends: true,
-        test: { name: "permissions", include: [permissions], sequence: { groupOrder: 0 } },
+        test: {
+          name: "permissions",
+          include: [permissions],
+          maxWorkers: 1,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,

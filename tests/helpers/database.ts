@@ -32,6 +32,24 @@ export async function rolledBack<T>(
   return result!.value;
 }
 
+/**
+ * The same again when the database chose this transaction as the victim of a deadlock, which work
+ * that changes the schema beside live triggers and schedules has to expect.
+ */
+export async function rolledBackPatiently<T>(
+  sql: postgres.Sql,
+  work: (tx: postgres.TransactionSql) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await rolledBack(sql, work);
+    } catch (error) {
+      const deadlock = error instanceof postgres.PostgresError && error.code === "40P01";
+      if (!deadlock || attempt === 5) throw error;
+    }
+  }
+}
+
 /** Runs work in a savepoint that is rolled back, within a transaction. */
 export async function undone<T>(
   tx: postgres.TransactionSql,

@@ -4,7 +4,7 @@
  */
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { connect, rolledBack, undone } from "../helpers/database.ts";
+import { connect, rolledBack, rolledBackPatiently, undone } from "../helpers/database.ts";
 import { buckets, topicKinds } from "./catalogue.ts";
 import { expectations, fixtureRows } from "./expectations.ts";
 import { buildFixture } from "./fixture.ts";
@@ -32,7 +32,7 @@ afterAll(async () => {
 
 /** The mutations that nothing noticed. */
 async function survivors(find: (tx: Transaction) => Promise<Mutation[]>): Promise<string[]> {
-  return rolledBack(sql, async (tx) => {
+  return rolledBackPatiently(sql, async (tx) => {
     await alone(tx);
     await installProbe(tx);
     await buildFixture(tx, fixtureRows);

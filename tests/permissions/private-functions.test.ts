@@ -1,7 +1,7 @@
 /** The execute allow-list over every function of the private schema, and its mutation check. */
 import type postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { connect, rolledBack, undone } from "../helpers/database.ts";
+import { connect, rolledBack, rolledBackPatiently, undone } from "../helpers/database.ts";
 import { functionsOf } from "./catalogue.ts";
 import { privateFunctions } from "./private-functions.ts";
 import { alone, type Transaction } from "./probe.ts";
@@ -35,7 +35,7 @@ describe.each(roles)("%s executes in the private schema", (role) => {
   });
 
   it("and the list notices each function that is opened or closed", async () => {
-    const alive = await rolledBack(sql, async (tx) => {
+    const alive = await rolledBackPatiently(sql, async (tx) => {
       await alone(tx);
       const unnoticed: string[] = [];
       for (const name of await functionsOf(tx, "private")) {
