@@ -87,7 +87,7 @@ describe("lists", () => {
       .or("name.ilike.%bala%,email.ilike.%bala%");
     expect(error).toBeNull();
     const [row] = leadsListRowSchema.array().parse(data);
-    expect(row).toMatchObject({ name: "List Bala", status: "contacted", score: 0, value: 0 });
+    expect(row).toMatchObject({ name: "List Bala", status: "contacted", value: 0 });
     expect(row?.lastInteraction).toBeNull();
   });
 
