@@ -414,10 +414,20 @@ begin
     return 'lost';
   end if;
 
-  if p_pause_provider and p_retry_after is not null and v_job.provider <> 'none' then
+  if p_pause_provider and p_retry_after is not null and v_job.provider <> 'none' and not p_is_permanent then
     update private.job_providers
     set paused_until = greatest(paused_until, now() + least(p_retry_after, interval '1 hour'))
     where name = v_job.provider;
+
+    -- The service is not to be had, which is no fault of this job: the attempt is given back.
+    update private.jobs
+    set lease = null,
+      attempts = greatest(attempts - 1, 0),
+      last_error = left(p_error, 2000),
+      run_at = now() + least(p_retry_after, interval '1 hour') + random() * interval '5 seconds'
+    where id = p_id;
+
+    return 'retry';
   end if;
 
   if p_is_permanent or v_job.attempts >= v_job.max_attempts then
@@ -1089,7 +1099,7 @@ comment on function private.complete_jobs(uuid[], uuid[]) is 'Archives finished 
 comment on function private.job_backoff(integer, interval, interval) is 'Exponential backoff with full jitter.';
 
 comment on function private.fail_job(uuid, uuid, text, interval, boolean, boolean) is
-  'retry, dead or lost. A Retry-After is honoured; a permanent error goes straight to the dead letters.';
+  'retry, dead or lost. A Retry-After is honoured; one that pauses the provider spends no attempt; a permanent error goes straight to the dead letters.';
 
 comment on function private.extend_job(uuid, uuid, interval) is 'Heartbeat. False: the lease was lost.';
 

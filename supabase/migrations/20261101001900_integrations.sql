@@ -328,6 +328,14 @@ begin
   set state = 'dead', error = new.last_error, finished_at = now()
   where id = (new.payload ->> 'inbox_id')::uuid and state in ('received', 'processing');
 
+  if found then
+    insert into public.integration_logs (integration_name, activity_type, description, status, response_data, user_id)
+    select case i.provider when 'meta' then 'facebook_leads' else i.provider end, 'delivery_given_up', new.last_error,
+      'failure', jsonb_build_object('event_id', i.event_id, 'attempts', new.attempts), null
+    from private.webhook_inbox i
+    where i.id = (new.payload ->> 'inbox_id')::uuid;
+  end if;
+
   return null;
 end
 $$;
@@ -580,6 +588,35 @@ begin
 end
 $$;
 
+create function private.integrations_prune(p_keep interval default interval '90 days') returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_events integer;
+  v_logs integer;
+begin
+  -- Providers repeat a delivery for days, not for months: what is older counts once all the same.
+  delete from private.webhook_inbox
+  where id = any (array(
+    select i.id from private.webhook_inbox i
+    where i.state in ('processed', 'ignored') and i.received_at < now() - p_keep
+    order by i.id limit 20000
+  ));
+
+  get diagnostics v_events = row_count;
+
+  delete from public.integration_logs
+  where id = any (array(
+    select l.id from public.integration_logs l where l.created_at < now() - p_keep order by l.id limit 20000
+  ));
+
+  get diagnostics v_logs = row_count;
+
+  delete from private.webhook_rejections where hour < now() - p_keep;
+
+  return v_events + v_logs;
+end
+$$;
+
 create function private.integration_failed(p_type text, p_error text) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 begin
@@ -825,7 +862,8 @@ insert into public.lead_source_mappings (field, target, transform, position) val
   ('qualification', 'qualification', 'trim', 71);
 
 insert into private.job_schedules (name, cron, kind, provider, priority) values
-  ('meta.backfill', '7 * * * *', 'meta.backfill', 'meta', -1);
+  ('meta.backfill', '7 * * * *', 'meta.backfill', 'meta', -1),
+  ('integrations.prune', '41 2 * * *', 'integrations.prune', 'none', -1);
 
 insert into public.error_codes (code, sqlstate, message, hint) values
   ('event_not_found', 'PT404', 'There is no such event in the inbox.', null),
@@ -883,6 +921,7 @@ revoke all on function
   private.meta_backfill_forms(),
   private.meta_backfill_open(text),
   private.meta_backfill_page(text, jsonb, text),
+  private.integrations_prune(interval),
   private.integration_failed(text, text),
   private.list_inbox(text, text, integer, uuid),
   private.read_inbox(uuid),
@@ -910,6 +949,7 @@ grant execute on function
   private.meta_backfill_forms(),
   private.meta_backfill_open(text),
   private.meta_backfill_page(text, jsonb, text),
+  private.integrations_prune(interval),
   private.integration_failed(text, text),
   private.integration_connect(text, jsonb, jsonb),
   private.integration_credentials(text)
@@ -1021,6 +1061,8 @@ comment on function private.meta_backfill_forms() is 'Queues the comparison of e
 comment on function private.meta_backfill_open(text) is 'Where the comparison of a form starts or goes on.';
 
 comment on function private.meta_backfill_page(text, jsonb, text) is 'Takes one page of a form''s leads and keeps the cursor, in one transaction; a null cursor ends the run.';
+
+comment on function private.integrations_prune(interval) is 'Deletes finished events, their log and old counts, at most 20,000 of each at a time.';
 
 comment on function private.integration_failed(text, text) is 'Shows an integration as failing.';
 

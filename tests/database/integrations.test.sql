@@ -69,6 +69,10 @@ select results_eq(
   $$select state, error from private.webhook_inbox where provider = 'test' and event_id = 'event:3'$$,
   $$values ('dead', 'no such lead')$$, 'an event dies with its job, and says why');
 
+select is(
+  (select description from public.integration_logs where integration_name = 'test' and status = 'failure'), 'no such lead',
+  'and the log tells those who look there');
+
 insert into noted select 'dead', pg_temp.inbox_id('event:3');
 
 insert into noted select 'done', pg_temp.inbox_id('event:1');
@@ -111,6 +115,18 @@ select lives_ok(
 select tests.clear_authentication();
 
 select is(pg_temp.state_of('event:3'), 'received', 'which opens the event too');
+
+-- Retention
+
+select private.inbox_receive('test', 'event:old', '\x7b7d', p_is_ignored => true);
+
+update private.webhook_inbox set received_at = now() - interval '91 days' where provider = 'test' and event_id in ('event:old', 'event:3');
+
+select ok(private.integrations_prune() >= 1, 'old events are deleted');
+
+select is(pg_temp.state_of('event:old'), null, 'when they are finished');
+
+select is(pg_temp.state_of('event:3'), 'received', 'and no other');
 
 -- Rejections
 

@@ -188,6 +188,37 @@ describe("a Graph API that fails", () => {
   }, 60_000);
 });
 
+describe("a token that expired", () => {
+  it("shows, keeps every lead waiting without spending an attempt, and heals", async () => {
+    const { lead, of } = await newLead();
+    await meta.fault({ kind: "token_expired", times: 1, match: `/${lead.id}` });
+    await meta.deliver(lead.id);
+    const status = async () => {
+      const [row] = await sql`
+        select status, last_error from public.integrations where type = 'facebook'`;
+      return row;
+    };
+    await expect
+      .poll(status, { timeout: 15_000 })
+      .toEqual({ status: "error", last_error: "Graph error 190/463, HTTP 401" });
+    const [job] = await sql`
+      select j.attempts, p.paused_until > now() + interval '10 minutes' as is_paused
+      from private.jobs j
+      join private.webhook_inbox i on i.job_id = j.id
+      join private.job_providers p on p.name = j.provider
+      where i.event_id = ${`leadgen:${lead.id}`}`;
+    expect(job).toEqual({ attempts: 0, is_paused: true });
+
+    // Somebody connected again.
+    await sql`update private.job_providers set paused_until = null where name = 'meta'`;
+    await sql`update private.jobs set run_at = now() where kind = 'inbox.meta'`;
+    await sql`select private.tick()`;
+    await meta.settled([lead.id]);
+    expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
+    expect(await status()).toEqual({ status: "connected", last_error: null });
+  }, 60_000);
+});
+
 describe("a delivery that never came", () => {
   it("is found by its form, even when no delivery of that form ever came", async () => {
     const form = await meta.form();

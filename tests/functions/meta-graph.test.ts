@@ -16,8 +16,7 @@ function clientOf(
   const client = createMetaClient({
     baseUrl: "https://graph.example.test",
     version: "v23.0",
-    accessToken: "token",
-    appSecret: "secret",
+    credentials: async () => ({ accessToken: "token", appSecret: "secret" }),
     timeoutMs: 200,
     fetch: async (url, init) => {
       asked.push({ url: new URL(url), init });
@@ -69,7 +68,9 @@ describe("a lead", () => {
   });
 
   it("waits while Meta is not set up", async () => {
-    const { client, asked } = clientOf(() => new Response("{}"), { accessToken: undefined });
+    const { client, asked } = clientOf(() => new Response("{}"), {
+      credentials: async () => ({ accessToken: undefined, appSecret: "secret" }),
+    });
     expect(await reasonOf(client.lead("1"))).toBeInstanceOf(RetryAfterError);
     expect(asked).toHaveLength(0);
   });

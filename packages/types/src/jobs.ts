@@ -49,6 +49,7 @@ export const jobPayloads = {
   "inbox.meta": z.object({ inbox_id: z.uuid() }),
   "meta.backfill": z.object({ schedule: z.string().optional() }),
   "meta.backfill_form": z.object({ form_id: z.string().min(1) }),
+  "integrations.prune": z.object({ schedule: z.string().optional() }),
   "jobs.prune": z.object({ schedule: z.string().optional() }),
 } as const;
 

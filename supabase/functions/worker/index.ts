@@ -1,4 +1,5 @@
 import { onShutdown, runInBackground } from "../_shared/background.ts";
+import { storedCredentials } from "../_shared/credentials.ts";
 import { connect } from "../_shared/db.ts";
 import { baseEnvSchema, metaEnvSchema, readEnv, workerEnvSchema } from "../_shared/env.ts";
 import { createLogger } from "../_shared/log.ts";
@@ -12,11 +13,14 @@ import { createQueue } from "./queue.ts";
 const env = readEnv(baseEnvSchema.extend(metaEnvSchema.shape).extend(workerEnvSchema.shape));
 const log = createLogger({ function: "worker" });
 const db = connect(env.SUPABASE_DB_URL, { name: "worker", max: 10 });
+const facebook = storedCredentials(db, "facebook");
 const meta = createMetaClient({
   baseUrl: env.META_GRAPH_URL,
   version: env.META_GRAPH_VERSION,
-  accessToken: env.META_ACCESS_TOKEN,
-  appSecret: env.META_APP_SECRET,
+  credentials: async () => ({
+    accessToken: (await facebook()).access_token ?? env.META_ACCESS_TOKEN,
+    appSecret: env.META_APP_SECRET,
+  }),
 });
 
 const drainer = createDrainer({

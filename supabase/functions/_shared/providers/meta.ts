@@ -5,17 +5,22 @@ import { z } from "zod";
 import { hmacSha256Hex } from "../crypto.ts";
 import { type Answer, type Fetch, getJson } from "./http.ts";
 import {
+  NotConnectedError,
   PermanentError,
   RetryAfterError,
   retryAfterSeconds,
   UnknownOutcomeError,
 } from "./outcome.ts";
 
+export interface MetaCredentials {
+  accessToken: string | undefined;
+  appSecret: string | undefined;
+}
+
 export interface MetaOptions {
   baseUrl: string;
   version: string;
-  accessToken: string | undefined;
-  appSecret: string | undefined;
+  credentials(): Promise<MetaCredentials>;
   fetch?: Fetch;
   timeoutMs?: number;
 }
@@ -89,7 +94,7 @@ function refuse(answer: Answer): never {
   const what = `Graph error ${code}${subcode ? `/${subcode}` : ""}, HTTP ${answer.status}`;
   if (answer.status === 429 || rateCodes.has(code))
     throw new RetryAfterError(what, wait ?? 60, true);
-  if (tokenCodes.has(code)) throw new RetryAfterError(what, wait ?? 900, true);
+  if (tokenCodes.has(code)) throw new NotConnectedError(what);
   // "Object does not exist" is often said of a lead that is a few seconds old, or while permissions
   // are being changed: worth coming back, and the queue gives up in the end.
   throw new UnknownOutcomeError(what);
@@ -104,8 +109,8 @@ export function createMetaClient(options: MetaOptions): MetaClient {
     schema: Schema,
     signal: AbortSignal | undefined,
   ): Promise<z.output<Schema>> {
-    const { accessToken, appSecret } = options;
-    if (!accessToken || !appSecret) throw new RetryAfterError("Meta is not set up", 900);
+    const { accessToken, appSecret } = await options.credentials();
+    if (!accessToken || !appSecret) throw new NotConnectedError("Meta is not set up");
     const url = new URL(`${options.baseUrl}/${options.version}/${path}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     url.searchParams.set("appsecret_proof", await hmacSha256Hex(appSecret, accessToken));

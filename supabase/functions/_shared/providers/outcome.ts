@@ -18,6 +18,15 @@ export class RetryAfterError extends Error {
   }
 }
 
+/** There are no credentials, or none that the provider takes: nothing works until somebody connects. */
+export class NotConnectedError extends RetryAfterError {
+  override name = "NotConnectedError";
+
+  constructor(message: string) {
+    super(message, 900, true);
+  }
+}
+
 /** No answer, or none that can be trusted: whether the call had an effect is not known. */
 export class UnknownOutcomeError extends Error {
   override name = "UnknownOutcomeError";

@@ -5,7 +5,11 @@ import { sql } from "kysely";
 import { type Database, json } from "../../_shared/db.ts";
 import { parseJsonBytes } from "../../_shared/json.ts";
 import type { MetaClient } from "../../_shared/providers/meta.ts";
-import { PermanentError, UnknownOutcomeError } from "../../_shared/providers/outcome.ts";
+import {
+  NotConnectedError,
+  PermanentError,
+  UnknownOutcomeError,
+} from "../../_shared/providers/outcome.ts";
 import type { Apply, Handler, Handlers } from "./handler.ts";
 
 interface Opened {
@@ -125,10 +129,26 @@ function backfillForm(db: Database, meta: MetaClient): Handler {
   };
 }
 
+/** Shows the integration as failing when Meta does not take our credentials. */
+function showingFailure(db: Database, handler: Handler): Handler {
+  return async (context) => {
+    try {
+      return await handler(context);
+    } catch (error) {
+      if (error instanceof NotConnectedError) {
+        await db.asService((tx) =>
+          sql`select private.integration_failed('facebook', ${error.message})`.execute(tx),
+        );
+      }
+      throw error;
+    }
+  };
+}
+
 export function metaHandlers(db: Database, meta: MetaClient): Handlers {
   return {
-    "inbox.meta": deliveredLead(db, meta),
-    "meta.backfill": backfillForms(db, meta),
-    "meta.backfill_form": backfillForm(db, meta),
+    "inbox.meta": showingFailure(db, deliveredLead(db, meta)),
+    "meta.backfill": showingFailure(db, backfillForms(db, meta)),
+    "meta.backfill_form": showingFailure(db, backfillForm(db, meta)),
   };
 }
