@@ -31,6 +31,7 @@ export const errorCodes = [
   "person_known",
   "merge_is_undone",
   "assignee_unavailable",
+  "contact_known",
   "attachment_missing",
   "notification_out_of_reach",
   "job_not_found",

@@ -27,6 +27,12 @@ const shared = (table: keyof typeof columns): RelationExpectation => ({
     "- permission_denied permission_denied  + permission_denied  + permission_denied  + +",
   ],
   update: [`update public.${table} set name = 'x' where id = '${ids.row}'`, "- . .  + .  + .  + +"],
+  "insert for oneself": [
+    `insert into public.${table} (name) values ('New')`,
+    "- x x  + +  + +  + +",
+  ],
+  // Without a condition no policy of select stands before that of update.
+  "update all": [`update public.${table} set name = 'x'`, "- . .  + .  + .  + +"],
   "update deleted_at": [
     `update public.${table} set deleted_at = now() where id = '${ids.row}'`,
     serviceOnly,
