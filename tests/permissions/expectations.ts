@@ -11,7 +11,6 @@
  */
 import { readdirSync } from "node:fs";
 import { type Expectations, type ModuleExpectations, merge } from "./expectations/shape.ts";
-import { tasks } from "./expectations/tasks.ts";
 
 export type { Expectations } from "./expectations/shape.ts";
 

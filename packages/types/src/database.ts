@@ -214,6 +214,171 @@ export type Database = {
         };
         Relationships: [];
       };
+      calls: {
+        Row: {
+          agent_id: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          duration: number | null;
+          ended_at: string | null;
+          from_name: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          logged_by: string | null;
+          notes: string | null;
+          outcome: string | null;
+          phone: string | null;
+          scheduled_at: string | null;
+          started_at: string | null;
+          status: string;
+          team_id: string | null;
+          to_name: string | null;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          agent_id?: string | null;
+          created_at?: string;
+          deleted_at?: string | null;
+          duration?: number | null;
+          ended_at?: string | null;
+          from_name?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          logged_by?: string | null;
+          notes?: string | null;
+          outcome?: string | null;
+          phone?: string | null;
+          scheduled_at?: string | null;
+          started_at?: string | null;
+          status?: string;
+          team_id?: string | null;
+          to_name?: string | null;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          agent_id?: string | null;
+          created_at?: string;
+          deleted_at?: string | null;
+          duration?: number | null;
+          ended_at?: string | null;
+          from_name?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          logged_by?: string | null;
+          notes?: string | null;
+          outcome?: string | null;
+          phone?: string | null;
+          scheduled_at?: string | null;
+          started_at?: string | null;
+          status?: string;
+          team_id?: string | null;
+          to_name?: string | null;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "calls_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "calls_logged_by_fkey";
+            columns: ["logged_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_logged_by_fkey";
+            columns: ["logged_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_logged_by_fkey";
+            columns: ["logged_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "calls_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       contacts: {
         Row: {
           assigned_to: string | null;
@@ -2566,6 +2731,68 @@ export type Database = {
           },
         ];
       };
+      calls_crm: {
+        Row: {
+          agent_id: string | null;
+          duration: number | null;
+          from: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_uuid: string | null;
+          loggedBy: string | null;
+          outcome: string | null;
+          phone: string | null;
+          status: string;
+          timestamp: string | null;
+          to: string | null;
+          type: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "calls_lead_id_fkey";
+            columns: ["lead_uuid"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_id_fkey";
+            columns: ["lead_uuid"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_id_fkey";
+            columns: ["lead_uuid"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       integrations_status: {
         Row: {
           config: NonNullable<Json>;
@@ -2926,6 +3153,70 @@ export type Database = {
           p_user_id?: string;
         };
         Returns: Json;
+      };
+      call_end: {
+        Args: { p_call_id: string; p_notes?: string; p_outcome?: string };
+        Returns: {
+          agent_id: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          duration: number | null;
+          ended_at: string | null;
+          from_name: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          logged_by: string | null;
+          notes: string | null;
+          outcome: string | null;
+          phone: string | null;
+          scheduled_at: string | null;
+          started_at: string | null;
+          status: string;
+          team_id: string | null;
+          to_name: string | null;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "calls";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      call_start: {
+        Args: { p_call_id: string };
+        Returns: {
+          agent_id: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          duration: number | null;
+          ended_at: string | null;
+          from_name: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          logged_by: string | null;
+          notes: string | null;
+          outcome: string | null;
+          phone: string | null;
+          scheduled_at: string | null;
+          started_at: string | null;
+          status: string;
+          team_id: string | null;
+          to_name: string | null;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "calls";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };

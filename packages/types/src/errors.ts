@@ -41,6 +41,10 @@ export const errorCodes = [
   "event_not_found",
   "integration_not_found",
   "recurrence_invalid",
+  "call_not_found",
+  "call_not_started",
+  "call_in_progress",
+  "call_has_ended",
 ] as const;
 
 /** Stable codes of edge functions alone. */

@@ -1,6 +1,7 @@
 export * from "./activities.ts";
 export * from "./analytics.ts";
 export * from "./audit.ts";
+export * from "./calls.ts";
 export * from "./errors.ts";
 export * from "./health.ts";
 export * from "./identity.ts";
