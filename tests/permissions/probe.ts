@@ -54,11 +54,15 @@ export async function installProbe(tx: Transaction): Promise<void> {
   await tx.unsafe(probeFunction);
 }
 
-/** Runs each statement as each persona. The result has one outcome per persona, in their order. */
+/**
+ * Runs each statement as each persona. The result has one outcome per persona, in their order. With
+ * `before`, which the owner of the object runs first, service keys are left out.
+ */
 export async function probe(
   tx: Transaction,
   object: string,
   statements: string[],
+  before?: string,
 ): Promise<Outcome[][]> {
   const calls = statements.flatMap((statement) =>
     personas.flatMap((persona) => guises[persona].map((guise) => ({ statement, persona, guise }))),
@@ -68,8 +72,8 @@ export async function probe(
     from unnest(
       ${calls.map(({ guise }) => guise.role)}::text[],
       ${calls.map(({ guise }) => JSON.stringify(guise.claims))}::text[],
-      ${calls.map(({ guise }) => guise.before ?? null)}::text[],
-      ${calls.map(({ statement }) => statement)}::text[]
+      ${calls.map(({ guise }) => [before, guise.before].filter(Boolean).join("; ") || null)}::text[],
+      ${calls.map(({ guise, statement }) => (before && guise.role === "service_role" ? "" : statement))}::text[]
     ) with ordinality as call (role, claims, before, statement, position)
     order by position
   `;
