@@ -8,8 +8,8 @@
 create table public.notes (
   id uuid primary key default private.uuid_v7(),
   lead_id uuid references public.leads (id) on delete cascade,
-  contact_id uuid,
-  student_id uuid,
+  contact_id uuid references public.contacts (id) on delete cascade,
+  student_id uuid references public.students (id) on delete cascade,
   author_id uuid references public.profiles (id) on delete set null,
   user_id uuid references public.profiles (id) on delete set null,
   title text,
@@ -105,8 +105,11 @@ create policy notes_read on public.notes for select to authenticated
   using (
     deleted_at is null
     and (not is_private or author_id = (select private.gate_own()))
-    and lead_id is not null
-    and exists (select from public.leads l where l.id = notes.lead_id)
+    and (
+      (lead_id is not null and exists (select from public.leads l where l.id = notes.lead_id))
+      or (contact_id is not null and exists (select from public.contacts c where c.id = notes.contact_id))
+      or (student_id is not null and exists (select from public.students s where s.id = notes.student_id))
+    )
   );
 
 comment on policy notes_read on public.notes is 'Where the lead, contact or student is visible; a private one by its author, who must still see that too.';
@@ -116,9 +119,9 @@ create policy notes_create on public.notes for insert to authenticated
     deleted_at is null
     and author_id = (select private.gate_own())
     and (select private.has_permission('leads.update'))
-    and contact_id is null
-    and student_id is null
-    and exists (select from public.leads l where l.id = notes.lead_id)
+    and (lead_id is null or exists (select from public.leads l where l.id = notes.lead_id))
+    and (contact_id is null or exists (select from public.contacts c where c.id = notes.contact_id))
+    and (student_id is null or exists (select from public.students s where s.id = notes.student_id))
   );
 
 comment on policy notes_create on public.notes is 'In one''s own name, about what one may see.';
@@ -127,8 +130,11 @@ create policy notes_change on public.notes for update to authenticated
   using (
     deleted_at is null
     and author_id = (select private.gate_own())
-    and lead_id is not null
-    and exists (select from public.leads l where l.id = notes.lead_id)
+    and (
+      (lead_id is not null and exists (select from public.leads l where l.id = notes.lead_id))
+      or (contact_id is not null and exists (select from public.contacts c where c.id = notes.contact_id))
+      or (student_id is not null and exists (select from public.students s where s.id = notes.student_id))
+    )
   )
   with check (deleted_at is null and author_id = (select private.gate_own()));
 
@@ -227,6 +233,10 @@ begin
 
   if tg_op = 'INSERT' and new.lead_id is not null then
     perform private.touch_lead(new.lead_id, new.created_at);
+  end if;
+
+  if tg_op = 'INSERT' and new.contact_id is not null then
+    perform private.touch_contact(new.contact_id, new.created_at);
   end if;
 
   return null;

@@ -2,6 +2,9 @@
 import { describe, expect, it } from "vitest";
 import {
   activityTypes,
+  communicationDirections,
+  communicationStatuses,
+  communicationTypes,
   errorCodes,
   knownSettings,
   metricTypes,
@@ -41,6 +44,9 @@ describe("TypeScript and the database know the same", () => {
 
   it.each([
     ["activities_type_is_known", activityTypes],
+    ["communications_type_is_known", communicationTypes],
+    ["communications_direction_is_known", communicationDirections],
+    ["communications_status_is_known", communicationStatuses],
     ["notes_note_type_is_known", noteTypes],
     ["notes_priority_is_known", notePriorities],
     ["notifications_type_is_known", notificationTypes],

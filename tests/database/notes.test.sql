@@ -141,6 +141,39 @@ select ok(
   (select bool_and(coalesce(a.after ->> 'content', '[redacted]') = '[redacted]') from public.audit_logs a, given g where a.resource = 'notes' and a.record_id in (g.note::text, g.secret::text)),
   'the audit trail tells of the change, not of the words');
 
+-- About contacts and students
+
+create temp table others on commit drop as select gen_random_uuid() as contact, gen_random_uuid() as student, gen_random_uuid() as stranger_contact;
+
+grant select on others to public;
+
+insert into public.contacts (id, name, assigned_to) select contact, 'Noted Contact', counselor from others, people;
+
+insert into public.contacts (id, name, assigned_to) select stranger_contact, 'Hidden Contact', stranger from others, people;
+
+insert into public.students (id, name, assigned_to) select student, 'Noted Student', counselor from others, people;
+
+select tests.authenticate_as((select counselor from people));
+
+insert into public.notes (contact_id, student_id, content) select contact, student, 'Father pays' from others;
+
+select set_eq(
+  $$select entity_type, entity_id, title from public.timeline where description = 'Father pays'$$,
+  $$select 'contact', contact, 'Note Added' from others union all select 'student', student, 'Note Added' from others$$,
+  'a note about two is on both timelines');
+
+select isnt((select last_contacted from public.contacts, others where id = contact), null, 'and moves when the contact was last dealt with');
+
+select throws_ok(
+  format('insert into public.notes (contact_id, student_id, content) values (%L, %L, %L)', stranger_contact, student, 'x'), '42501', null,
+  'each of the two must be one the author sees') from others;
+
+select tests.authenticate_as((select stranger from people));
+
+select is_empty($$select from public.notes where content = 'Father pays'$$, 'whoever sees neither sees no note');
+
+select tests.clear_authentication();
+
 -- Files
 
 insert into storage.objects (bucket_id, name, metadata) select 'attachments', 'notes/' || note || '/letter.pdf', '{"mimetype": "application/pdf", "size": 1234}' from given;

@@ -379,6 +379,218 @@ export type Database = {
           },
         ];
       };
+      communications: {
+        Row: {
+          attachments: string[];
+          bcc: string[] | null;
+          campaign_id: string | null;
+          cc: string[] | null;
+          channel_specific_data: NonNullable<Json>;
+          contact_id: string | null;
+          content: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          delivered_at: string | null;
+          direction: string;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          opened: boolean;
+          provider: string | null;
+          provider_message_id: string | null;
+          read_at: string | null;
+          recipient: string | null;
+          scheduled_at: string | null;
+          sender: string | null;
+          sent_at: string | null;
+          sent_by: string | null;
+          status: string;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          thread_id: string | null;
+          type: string;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          attachments?: string[];
+          bcc?: string[] | null;
+          campaign_id?: string | null;
+          cc?: string[] | null;
+          channel_specific_data?: NonNullable<Json>;
+          contact_id?: string | null;
+          content?: string | null;
+          created_at?: string;
+          deleted_at?: string | null;
+          delivered_at?: string | null;
+          direction?: string;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          opened?: boolean;
+          provider?: string | null;
+          provider_message_id?: string | null;
+          read_at?: string | null;
+          recipient?: string | null;
+          scheduled_at?: string | null;
+          sender?: string | null;
+          sent_at?: string | null;
+          sent_by?: string | null;
+          status?: string;
+          student_id?: string | null;
+          subject?: string | null;
+          team_id?: string | null;
+          thread_id?: string | null;
+          type: string;
+          updated_at?: string;
+          user_id?: string | null;
+          version?: number;
+        };
+        Update: {
+          attachments?: string[];
+          bcc?: string[] | null;
+          campaign_id?: string | null;
+          cc?: string[] | null;
+          channel_specific_data?: NonNullable<Json>;
+          contact_id?: string | null;
+          content?: string | null;
+          created_at?: string;
+          deleted_at?: string | null;
+          delivered_at?: string | null;
+          direction?: string;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          opened?: boolean;
+          provider?: string | null;
+          provider_message_id?: string | null;
+          read_at?: string | null;
+          recipient?: string | null;
+          scheduled_at?: string | null;
+          sender?: string | null;
+          sent_at?: string | null;
+          sent_by?: string | null;
+          status?: string;
+          student_id?: string | null;
+          subject?: string | null;
+          team_id?: string | null;
+          thread_id?: string | null;
+          type?: string;
+          updated_at?: string;
+          user_id?: string | null;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "communications_contact_id_fkey";
+            columns: ["contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "communications_sent_by_fkey";
+            columns: ["sent_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_sent_by_fkey";
+            columns: ["sent_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_sent_by_fkey";
+            columns: ["sent_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "communications_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       contacts: {
         Row: {
           assigned_to: string | null;
@@ -1677,6 +1889,13 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
           {
+            foreignKeyName: "notes_contact_id_fkey";
+            columns: ["contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "notes_lead_id_fkey";
             columns: ["lead_id"];
             isOneToOne: false;
@@ -1695,6 +1914,13 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
             referencedColumns: ["id"];
           },
           {
@@ -2824,6 +3050,41 @@ export type Database = {
         };
         Relationships: [];
       };
+      interactions: {
+        Row: {
+          by: string | null;
+          contact_id: string | null;
+          content: string | null;
+          direction: string | null;
+          id: string | null;
+          lead_id: string | null;
+          status: string | null;
+          student_id: string | null;
+          subject: string | null;
+          timestamp: string | null;
+          type: string | null;
+          user_id: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      lead_emails: {
+        Row: {
+          bcc: string[] | null;
+          body: string | null;
+          cc: string[] | null;
+          from: string | null;
+          id: string;
+          lead_id: string;
+          sentBy: string | null;
+          status: string;
+          subject: string | null;
+          timestamp: string | null;
+          to: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       lead_notes: {
         Row: {
           content: string;
@@ -3249,6 +3510,38 @@ export type Database = {
       };
       inbox_replay: { Args: { p_id: string }; Returns: string };
       integration_disconnect: { Args: { p_type: string }; Returns: Json };
+      interaction_log: {
+        Args: {
+          p_at?: string;
+          p_content?: string;
+          p_details?: Json;
+          p_direction?: string;
+          p_duration?: number;
+          p_lead_id: string;
+          p_subject?: string;
+          p_type: string;
+        };
+        Returns: {
+          by: string | null;
+          contact_id: string | null;
+          content: string | null;
+          direction: string | null;
+          id: string | null;
+          lead_id: string | null;
+          status: string | null;
+          student_id: string | null;
+          subject: string | null;
+          timestamp: string | null;
+          type: string | null;
+          user_id: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "interactions";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       job_cancel: { Args: { p_id: string }; Returns: string };
       job_retry: { Args: { p_id: string }; Returns: string };
       jobs_list: {

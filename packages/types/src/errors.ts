@@ -33,6 +33,7 @@ export const errorCodes = [
   "assignee_unavailable",
   "contact_known",
   "attachment_missing",
+  "communication_status_refused",
   "notification_out_of_reach",
   "job_not_found",
   "job_is_running",

@@ -8,6 +8,7 @@ export * from "./identity.ts";
 export * from "./integrations.ts";
 export * from "./jobs.ts";
 export * from "./leads.ts";
+export * from "./messaging.ts";
 export * from "./notes.ts";
 export * from "./notifications.ts";
 export * from "./pipeline.ts";

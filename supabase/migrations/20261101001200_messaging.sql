@@ -1,0 +1,478 @@
+-- Messaging: one row per message, call or meeting with a person, whatever the channel.
+--
+-- Here it is only told what happened: by hand, or by whoever sends and receives for us. A communication of a
+-- lead, or of a contact or student of one, is seen where the lead is and by the person it belongs to.
+
+-- Tables
+
+create table public.communications (
+  id uuid primary key default private.uuid_v7(),
+  -- First and of fixed width, because a policy reads them of every row that a scan meets.
+  user_id uuid references public.profiles (id) on delete set null,
+  lead_owner_id uuid references public.profiles (id) on delete set null,
+  team_id uuid references public.teams (id) on delete set null,
+  created_at timestamptz not null default now(),
+  deleted_at timestamptz,
+  lead_id uuid references public.leads (id) on delete cascade,
+  contact_id uuid references public.contacts (id) on delete cascade,
+  student_id uuid references public.students (id) on delete cascade,
+  campaign_id uuid,
+  thread_id uuid,
+  type text not null,
+  direction text not null default 'outbound',
+  status text not null default '',
+  subject text,
+  content text,
+  sender text,
+  recipient text,
+  cc text[],
+  bcc text[],
+  attachments text[] not null default '{}',
+  channel_specific_data jsonb not null default '{}',
+  scheduled_at timestamptz,
+  sent_at timestamptz,
+  delivered_at timestamptz,
+  opened boolean not null default false,
+  read_at timestamptz,
+  sent_by uuid references public.profiles (id) on delete set null,
+  provider text,
+  provider_message_id text,
+  updated_at timestamptz not null default now(),
+  version bigint not null default 1,
+  constraint communications_type_is_known check (type in ('email', 'sms', 'whatsapp', 'call', 'meeting', 'letter', 'chat')),
+  constraint communications_direction_is_known check (direction in ('inbound', 'outbound')),
+  constraint communications_status_is_known check (
+    status in ('scheduled', 'queued', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled')
+  ),
+  constraint communications_that_happened_say_when check (
+    status in ('scheduled', 'queued', 'failed', 'cancelled') or sent_at is not null
+  ),
+  constraint communications_that_wait_say_until_when check (status <> 'scheduled' or scheduled_at is not null),
+  constraint communications_texts_are_short check (
+    length(subject) <= 998 and length(content) <= 200000 and length(sender) <= 320 and length(recipient) <= 320
+    and length(provider) <= 60 and length(provider_message_id) <= 300
+  ),
+  constraint communications_copies_are_few check (
+    cardinality(cc) <= 100 and cardinality(bcc) <= 100 and cardinality(attachments) <= 50
+    and pg_column_size(cc) <= 32768 and pg_column_size(bcc) <= 32768 and pg_column_size(attachments) <= 32768
+  ),
+  constraint communications_channel_data_is_a_small_object check (
+    jsonb_typeof(channel_specific_data) = 'object' and pg_column_size(channel_specific_data) <= 65536
+  )
+) with (fillfactor = 90);
+
+comment on table public.communications is 'Messages, calls and meetings with people, one row each. Seen where the lead is, and by the person they belong to. What a client inserts is logged, not sent. List: select().eq("lead_id", id).order("created_at", {ascending: false}).';
+
+comment on column public.communications.user_id is 'Whose it is on our side: who wrote, spoke or is written to. The caller, for what is logged by hand.';
+
+comment on column public.communications.lead_owner_id is 'The lead''s owner, copied by trigger.';
+
+comment on column public.communications.team_id is 'The lead''s team, or without a lead the person''s, copied by trigger.';
+
+comment on column public.communications.lead_id is 'The lead, taken from the contact or student if only one of these is named.';
+
+comment on column public.communications.type is 'email, sms, whatsapp, call, meeting, letter or chat.';
+
+comment on column public.communications.direction is 'outbound (from us) or inbound.';
+
+comment on column public.communications.status is 'scheduled, queued, sent, delivered, read; received (inbound); completed (calls, meetings); failed, bounced, cancelled. Only ever moves forward. Derived if left out.';
+
+comment on column public.communications.attachments is 'Names of the files that went with it.';
+
+comment on column public.communications.channel_specific_data is 'What one channel alone knows, for example {"email_template": "follow-up-v2"} or {"duration": 180}.';
+
+comment on column public.communications.sent_at is 'When it happened: when it was sent, received or held.';
+
+comment on column public.communications.sent_by is 'Who sent it; null for what came in.';
+
+comment on column public.communications.thread_id is 'What belongs to one conversation bears the same.';
+
+comment on column public.communications.provider is 'Who carried it; null for what was logged by hand, which alone its author may correct.';
+
+comment on column public.communications.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
+
+comment on column public.communications.version is 'Rises with every change.';
+
+create index communications_of_lead on public.communications (lead_id, created_at desc) where lead_id is not null;
+
+create index communications_of_contact on public.communications (contact_id, created_at desc) where contact_id is not null;
+
+create index communications_of_student on public.communications (student_id, created_at desc) where student_id is not null;
+
+create index communications_of_person on public.communications (user_id, created_at desc) where deleted_at is null;
+
+create index communications_of_lead_owner on public.communications (lead_owner_id, created_at desc) where deleted_at is null;
+
+create index communications_of_team on public.communications (team_id, created_at desc) where deleted_at is null;
+
+create index communications_of_sender on public.communications (sent_by) where sent_by is not null;
+
+create index communications_of_thread on public.communications (thread_id, created_at) where thread_id is not null;
+
+create unique index communications_have_one_provider_message on public.communications (provider, provider_message_id) where provider_message_id is not null;
+
+create table private.communication_moves (
+  from_status text not null,
+  to_status text not null,
+  primary key (from_status, to_status)
+);
+
+comment on table private.communication_moves is 'Where a communication''s status may go: forward. A status without a row here is the end.';
+
+insert into private.communication_moves (from_status, to_status) values
+  ('scheduled', 'queued'), ('scheduled', 'sent'), ('scheduled', 'completed'), ('scheduled', 'failed'), ('scheduled', 'cancelled'),
+  ('queued', 'sent'), ('queued', 'delivered'), ('queued', 'read'), ('queued', 'failed'), ('queued', 'bounced'), ('queued', 'cancelled'),
+  ('sent', 'delivered'), ('sent', 'read'), ('sent', 'failed'), ('sent', 'bounced'),
+  ('delivered', 'read'), ('delivered', 'bounced');
+
+-- Policies
+
+alter table public.communications enable row level security;
+
+alter table private.communication_moves enable row level security;
+
+create policy communications_read on public.communications for select to authenticated
+  using (
+    deleted_at is null
+    and (
+      (select private.gate_all()) is not null
+      or lead_owner_id = (select private.gate_own())
+      or user_id = (select private.gate_own())
+      or team_id = any ((select private.gate_team())::uuid[])
+    )
+  );
+
+comment on policy communications_read on public.communications is 'Where the lead is visible, and to the person they belong to. List queries should filter by user_id, team_id or lead_id themselves, so that the indexes serve.';
+
+create policy communications_create on public.communications for insert to authenticated
+  with check (
+    deleted_at is null
+    and user_id = (select private.gate_own())
+    and (sent_by is null or sent_by = (select private.gate_own()))
+    and (select private.has_permission('leads.update'))
+    and (
+      lead_id is null
+      or (select private.gate_all()) is not null
+      or lead_owner_id = (select private.gate_own())
+      or team_id = any ((select private.gate_team())::uuid[])
+    )
+    and (contact_id is null or exists (select from public.contacts c where c.id = communications.contact_id))
+    and (student_id is null or exists (select from public.students s where s.id = communications.student_id))
+  );
+
+comment on policy communications_create on public.communications is 'In one''s own name, with people one may see.';
+
+create policy communications_change on public.communications for update to authenticated
+  using (
+    deleted_at is null
+    and provider is null
+    and user_id = (select private.gate_own())
+    and (
+      lead_id is null
+      or (select private.gate_all()) is not null
+      or lead_owner_id = (select private.gate_own())
+      or team_id = any ((select private.gate_team())::uuid[])
+    )
+  )
+  with check (deleted_at is null and provider is null and user_id = (select private.gate_own()));
+
+comment on policy communications_change on public.communications is 'What one logged oneself, while one still sees the lead. What a provider carried is for the provider to report on.';
+
+-- Triggers
+
+create function private.complete_communication() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  new.type := lower(btrim(new.type));
+  new.direction := lower(btrim(new.direction));
+  new.status := lower(btrim(coalesce(new.status, '')));
+  new.opened := new.opened or new.read_at is not null;
+
+  if tg_op = 'INSERT' then
+    if auth.uid() is not null then
+      -- A token alone names nobody: the database does.
+      new.user_id := coalesce(new.user_id, private.gate_own());
+    end if;
+
+    if new.direction = 'outbound' then
+      new.sent_by := coalesce(new.sent_by, new.user_id);
+    end if;
+
+    new.lead_id := coalesce(
+      new.lead_id,
+      (select c.lead_id from public.contacts c where c.id = new.contact_id),
+      (select s.lead_id from public.students s where s.id = new.student_id)
+    );
+
+    if new.status = '' then
+      new.status := case
+        when new.scheduled_at > clock_timestamp() then 'scheduled'
+        when new.type in ('call', 'meeting') then 'completed'
+        when new.direction = 'inbound' then 'received'
+        else 'sent'
+      end;
+    end if;
+
+    if auth.uid() is not null and new.status = 'scheduled' and new.type not in ('call', 'meeting') then
+      perform private.fail('argument_invalid', 'only calls and meetings are scheduled by hand');
+    end if;
+  else
+    if new.status <> old.status then
+      if not exists (select from private.communication_moves m where m.from_status = old.status and m.to_status = new.status) then
+        perform private.fail('communication_status_refused', old.status || ' to ' || new.status);
+      end if;
+    end if;
+
+    new.opened := new.opened or old.opened;
+  end if;
+
+  if new.status = 'read' then
+    new.opened := true;
+    new.read_at := coalesce(new.read_at, clock_timestamp());
+  end if;
+
+  if new.status in ('delivered', 'read') then
+    new.delivered_at := coalesce(new.delivered_at, new.read_at, clock_timestamp());
+  end if;
+
+  if new.status not in ('scheduled', 'queued', 'failed', 'cancelled') then
+    new.sent_at := coalesce(new.sent_at, least(new.scheduled_at, clock_timestamp()), clock_timestamp());
+  end if;
+
+  if new.sent_at > clock_timestamp() + interval '5 minutes' then
+    perform private.fail('argument_invalid', 'sent_at is yet to come');
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function private.complete_communication() is 'Names whose it is, finds its lead, derives its status and times, and lets the status move forward only. Runs before copy_lead_scope, which needs the lead.';
+
+create trigger complete_communication
+  before insert or update on public.communications
+  for each row execute function private.complete_communication();
+
+create trigger copy_lead_scope
+  before insert or update of lead_id, contact_id, student_id, user_id on public.communications
+  for each row execute function private.copy_lead_scope('user_id');
+
+create trigger touch_version before update on public.communications for each row execute function private.touch_version();
+
+create function private.communication_title(p_type text, p_direction text) returns text
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_type
+    when 'call' then 'Call Logged'
+    when 'meeting' then 'Meeting Held'
+    else case p_type when 'sms' then 'SMS' when 'whatsapp' then 'WhatsApp' else initcap(p_type) end
+      || case p_direction when 'inbound' then ' Received' else ' Sent' end
+  end;
+end
+$$;
+
+comment on function private.communication_title(text, text) is 'What the timeline calls it, for example Email Sent.';
+
+create function private.record_communication() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  told text := coalesce(nullif(new.subject, ''), left(new.content, 200));
+  is_first boolean := tg_op = 'INSERT';
+begin
+  if not is_first then
+    is_first := old.sent_at is null or old.deleted_at is not null;
+  end if;
+
+  if new.deleted_at is not null or new.sent_at is null then
+    perform private.retract_activity(new.id);
+
+    return null;
+  end if;
+
+  if is_first then
+    perform private.record_activity(
+      case when new.type in ('call', 'meeting') then new.type when new.type = 'email' and new.direction = 'outbound' then 'email_sent' else 'message' end,
+      private.communication_title(new.type, new.direction), told,
+      p_lead_id => new.lead_id, p_contact_id => new.contact_id, p_student_id => new.student_id,
+      p_metadata => jsonb_build_object('channel', new.type, 'direction', new.direction), p_source_id => new.id,
+      p_occurred_at => new.sent_at, p_actor_id => new.sent_by
+    );
+
+    perform private.touch_lead(new.lead_id, new.sent_at);
+
+    perform private.touch_contact(new.contact_id, new.sent_at);
+  else
+    update public.activities a
+    set description = nullif(left(told, 2000), '')
+    where a.source_id = new.id and a.type <> 'email_opened' and a.description is distinct from nullif(left(told, 2000), '');
+  end if;
+
+  if new.opened and new.type = 'email' and new.direction = 'outbound' and (is_first or not old.opened) then
+    perform private.record_activity(
+      'email_opened', 'Opened Email', told,
+      p_lead_id => new.lead_id, p_contact_id => new.contact_id, p_student_id => new.student_id, p_source_id => new.id,
+      p_occurred_at => coalesce(new.read_at, clock_timestamp()), p_actor_id => null
+    );
+  end if;
+
+  return null;
+end
+$$;
+
+comment on function private.record_communication() is 'Puts on the timeline that it happened, once, and that an e-mail was opened; takes it off when it is deleted.';
+
+create trigger record_communication after insert on public.communications
+  for each row when (new.sent_at is not null and new.deleted_at is null)
+  execute function private.record_communication();
+
+create trigger record_communication_of_change after update on public.communications
+  for each row when (
+    (old.subject, old.content, old.sent_at, old.opened, old.deleted_at) is distinct from (new.subject, new.content, new.sent_at, new.opened, new.deleted_at)
+  )
+  execute function private.record_communication();
+
+create trigger audit after insert or update or delete on public.communications
+  for each row execute function private.audit_row('subject', 'content', 'channel_specific_data');
+
+-- Views
+
+create view public.lead_emails with (security_invoker = true) as
+select
+  c.id,
+  l.lead_id,
+  c.sender as "from",
+  c.recipient as "to",
+  c.cc,
+  c.bcc,
+  c.subject,
+  c.content as body,
+  coalesce(c.sent_at, c.scheduled_at, c.created_at) as "timestamp",
+  c.status,
+  nullif(p.full_name, '') as "sentBy"
+from public.communications c
+join public.leads l on l.id = c.lead_id
+left join public.profiles p on p.id = c.sent_by
+where c.type = 'email' and c.deleted_at is null;
+
+comment on view public.lead_emails is 'E-mails of leads in the keys of the CRM document: lead_id is the number such as LEAD-001, sentBy a name. Answers D2-007, D2-019.';
+
+create view public.interactions with (security_invoker = true) as
+select
+  c.id,
+  c.lead_id,
+  c.contact_id,
+  c.student_id,
+  c.type,
+  c.direction,
+  c.subject,
+  c.content,
+  c.status,
+  c.user_id,
+  nullif(p.full_name, '') as "by",
+  coalesce(c.sent_at, c.scheduled_at, c.created_at) as "timestamp"
+from public.communications c
+left join public.profiles p on p.id = c.user_id
+where c.deleted_at is null
+union all
+select
+  n.id,
+  n.lead_id,
+  n.contact_id,
+  n.student_id,
+  'note',
+  null,
+  n.title,
+  n.content,
+  null,
+  n.author_id,
+  nullif(p.full_name, ''),
+  n.created_at
+from public.notes n
+left join public.profiles p on p.id = n.author_id
+where n.deleted_at is null;
+
+comment on view public.interactions is 'Calls, meetings, messages and notes in one list: id, lead_id, contact_id, student_id, type (note, or that of a communication), direction, subject, content, status, user_id, by, timestamp. Filter by lead_id. Answers D3-012.';
+
+-- RPCs
+
+create function public.interaction_log(
+  p_lead_id text,
+  p_type text,
+  p_content text default null,
+  p_subject text default null,
+  p_direction text default 'outbound',
+  p_at timestamptz default null,
+  p_duration integer default null,
+  p_details jsonb default '{}'
+) returns setof public.interactions
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  target uuid := private.find_lead(p_lead_id);
+  kind text := lower(btrim(p_type));
+  made uuid := private.uuid_v7();
+begin
+  if kind is null or kind not in ('note', 'email', 'sms', 'whatsapp', 'call', 'meeting', 'letter', 'chat') then
+    perform private.fail('argument_invalid', 'p_type is note, email, sms, whatsapp, call, meeting, letter or chat');
+  end if;
+
+  if p_direction is null or lower(btrim(p_direction)) not in ('inbound', 'outbound') then
+    perform private.fail('argument_invalid', 'p_direction is inbound or outbound');
+  end if;
+
+  if p_duration < 0 or p_duration > 86400 then
+    perform private.fail('argument_invalid', 'p_duration is in seconds');
+  end if;
+
+  if kind = 'note' then
+    if nullif(btrim(p_content), '') is null then
+      perform private.fail('argument_invalid', 'p_content');
+    end if;
+
+    insert into public.notes (id, lead_id, title, content) values (made, target, p_subject, p_content);
+  else
+    insert into public.communications (id, lead_id, type, direction, subject, content, scheduled_at, sent_at, channel_specific_data)
+    values (
+      made, target, kind, p_direction, p_subject, p_content,
+      case when p_at > now() then p_at end, case when p_at <= now() then p_at end,
+      coalesce(p_details, '{}') || case when p_duration is null then '{}' else jsonb_build_object('duration', p_duration) end
+    );
+  end if;
+
+  return query select i.* from public.interactions i where i.id = made;
+end
+$$;
+
+comment on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) is 'Logs what happened with a lead (by id or number): a note, a message (email, sms, whatsapp, letter, chat), a call or a meeting, at p_at (now if left out; calls and meetings may be yet to come), p_duration in seconds. Sends nothing. Returns the row of interactions. Errors: lead_not_found, argument_invalid. Answers D3-013.';
+
+-- Grants
+
+revoke all on public.communications, public.lead_emails, public.interactions from anon, authenticated, service_role;
+
+revoke all on private.communication_moves from anon, authenticated, service_role;
+
+grant select,
+  insert (
+    id, lead_id, contact_id, student_id, campaign_id, user_id, sent_by, thread_id, type, direction, subject, content, sender, recipient, cc, bcc,
+    attachments, channel_specific_data, scheduled_at, sent_at
+  ),
+  update (subject, content, status, delivered_at, opened, read_at, channel_specific_data)
+  on public.communications to authenticated;
+
+grant select, insert, update, delete on public.communications to service_role;
+
+grant select on public.lead_emails, public.interactions to authenticated, service_role;
+
+revoke all on function private.complete_communication() from public, anon, authenticated, service_role;
+
+revoke all on function private.communication_title(text, text) from public, anon, authenticated, service_role;
+
+revoke all on function private.record_communication() from public, anon, authenticated, service_role;
+
+revoke all on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) from public, anon, authenticated, service_role;
+
+grant execute on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) to authenticated;
+
+-- This module's errors
+
+insert into public.error_codes (code, sqlstate, message, hint) values
+  ('communication_status_refused', 'PT409', 'The status of a communication only moves forward.', 'See the comment on its column status.');

@@ -1,0 +1,244 @@
+/** Communications and interactions, logged and listed as the documents ask for them. */
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  type CommunicationUpdate,
+  communicationSchema,
+  interactionSchema,
+  leadEmailSchema,
+} from "../../packages/types/src/messaging.ts";
+import {
+  anon,
+  createTeam,
+  createUser,
+  expectData,
+  expectError,
+  type Person,
+  unique,
+} from "../helpers/index.ts";
+
+let manager: Person;
+let counselor: Person;
+let stranger: Person;
+
+beforeAll(async () => {
+  const team = await createTeam();
+  manager = await createUser({ role: "manager", team });
+  counselor = await createUser({ team, fullName: "Chetan Kumar" });
+  stranger = await createUser({ team: await createTeam() });
+});
+
+async function addLead() {
+  const made = await counselor.client
+    .from("leads")
+    .insert({ name: unique("Written") })
+    .select("id, lead_id")
+    .single();
+  return expectData(made);
+}
+
+async function addEmail(leadId: string, fields: Record<string, unknown> = {}) {
+  const made = await counselor.client
+    .from("communications")
+    .insert({
+      type: "email",
+      direction: "outbound",
+      subject: "Fellowship Program Follow-up",
+      content: "Thank you for your interest in our program...",
+      sender: "counselor@dmhca.edu",
+      recipient: "doctor@hospital.com",
+      lead_id: leadId,
+      user_id: counselor.id,
+      channel_specific_data: { email_template: "follow-up-v2", tracking_pixel: true },
+      attachments: ["brochure.pdf", "application-form.pdf"],
+      ...fields,
+    })
+    .select()
+    .single();
+  return communicationSchema.parse(expectData(made));
+}
+
+describe("logging", () => {
+  it("[D3-013] an interaction takes one call, by id or number", async () => {
+    const lead = await addLead();
+    const call = await counselor.client
+      .rpc("interaction_log", {
+        p_lead_id: lead.lead_id,
+        p_type: "call",
+        p_content: "Wants to visit the campus",
+        p_direction: "inbound",
+        p_duration: 180,
+      })
+      .single();
+    expect(interactionSchema.parse(call.data)).toMatchObject({
+      lead_id: lead.id,
+      type: "call",
+      direction: "inbound",
+      content: "Wants to visit the campus",
+      by: "Chetan Kumar",
+    });
+    for (const p_type of ["meeting", "whatsapp", "note"]) {
+      const { error } = await counselor.client.rpc("interaction_log", {
+        p_lead_id: lead.id,
+        p_type,
+        p_content: unique("Said"),
+      });
+      expect(error, p_type).toBeNull();
+    }
+    const timeline = await counselor.client.rpc("lead_timeline", { p_lead_id: lead.id });
+    expect(timeline.data?.map((row) => row.title).sort()).toEqual([
+      "Call Logged",
+      "Lead Created",
+      "Meeting Held",
+      "Note Added",
+      "WhatsApp Sent",
+    ]);
+  });
+
+  it("[D1-023] moves when somebody last dealt with the lead", async () => {
+    const lead = await addLead();
+    const read = async () => {
+      const { data } = await counselor.client
+        .from("leads_list")
+        .select("lastInteraction")
+        .eq("id", lead.id)
+        .single();
+      return data?.lastInteraction;
+    };
+    expect(await read()).toBeNull();
+    const log = (p_at: string) =>
+      counselor.client.rpc("interaction_log", { p_lead_id: lead.id, p_type: "meeting", p_at });
+    await log("2025-03-10T10:00:00Z");
+    expect(await read()).toBe("2025-03-10");
+    await log("2025-03-01T10:00:00Z");
+    expect(await read()).toBe("2025-03-10");
+    await counselor.client.from("notes").insert({ lead_id: lead.id, content: "Called" });
+    expect(await read()).toBe(new Date().toISOString().slice(0, 10));
+  });
+
+  it("is refused in the name of another, and with a lead one does not see", async () => {
+    const lead = await addLead();
+    const row = { lead_id: lead.id, type: "sms", content: "Forged" };
+    const forged = await manager.client
+      .from("communications")
+      .insert({ ...row, user_id: counselor.id });
+    expectError(forged, { code: "42501" });
+    expectError(await stranger.client.from("communications").insert(row), { code: "42501" });
+    const asked = { p_lead_id: lead.id, p_type: "call" };
+    expectError(await stranger.client.rpc("interaction_log", asked), {
+      code: "PT404",
+      details: "lead_not_found",
+      status: 404,
+    });
+    expectError(await anon().rpc("interaction_log", asked), { code: "42501", status: 401 });
+  });
+
+  it("sends nothing: a message cannot be put off by logging it", async () => {
+    const lead = await addLead();
+    const queued = await counselor.client.from("communications").insert({
+      lead_id: lead.id,
+      type: "email",
+      scheduled_at: new Date(Date.now() + 86_400_000).toISOString(),
+    });
+    expectError(queued, { code: "PT422", details: "argument_invalid", status: 422 });
+  });
+});
+
+describe("lists", () => {
+  it("[D3-012] has the calls, notes and meetings of a lead in one", async () => {
+    const lead = await addLead();
+    for (const p_type of ["call", "note", "meeting"]) {
+      await counselor.client.rpc("interaction_log", {
+        p_lead_id: lead.id,
+        p_type,
+        p_content: `A ${p_type}`,
+      });
+    }
+    const { data, error } = await manager.client
+      .from("interactions")
+      .select()
+      .eq("lead_id", lead.id)
+      .order("timestamp", { ascending: false });
+    expect(error).toBeNull();
+    expect(interactionSchema.array().parse(data)).toMatchObject([
+      { type: "meeting", content: "A meeting" },
+      { type: "note", content: "A note" },
+      { type: "call", content: "A call" },
+    ]);
+    const hidden = await stranger.client.from("interactions").select().eq("lead_id", lead.id);
+    expect(hidden.data).toEqual([]);
+  });
+
+  it("[D2-007] [D2-019] has the e-mails of a lead in the keys of the CRM document", async () => {
+    const lead = await addLead();
+    await addEmail(lead.id, { cc: ["dean@hospital.com"] });
+    await addEmail(lead.id, { type: "sms" });
+    const { data, error } = await counselor.client
+      .from("lead_emails")
+      .select()
+      .eq("lead_id", lead.lead_id);
+    expect(error).toBeNull();
+    expect(leadEmailSchema.array().parse(data)).toMatchObject([
+      {
+        lead_id: lead.lead_id,
+        from: "counselor@dmhca.edu",
+        to: "doctor@hospital.com",
+        cc: ["dean@hospital.com"],
+        bcc: null,
+        subject: "Fellowship Program Follow-up",
+        body: "Thank you for your interest in our program...",
+        status: "sent",
+        sentBy: "Chetan Kumar",
+      },
+    ]);
+  });
+
+  it("[D0-010] [D0-060] filters by person, channel and direction", async () => {
+    const lead = await addLead();
+    const email = await addEmail(lead.id);
+    await addEmail(lead.id, { direction: "inbound" });
+    await addEmail(lead.id, { type: "whatsapp" });
+    const { data } = await manager.client
+      .from("communications")
+      .select()
+      .eq("user_id", counselor.id)
+      .eq("type", "email")
+      .eq("direction", "outbound")
+      .eq("lead_id", lead.id)
+      .limit(100);
+    expect(communicationSchema.array().parse(data)).toEqual([email]);
+  });
+
+  it("[D0-013] is the history of a lead", async () => {
+    const lead = await addLead();
+    const email = await addEmail(lead.id);
+    const { data } = await manager.client.from("communications").select().eq("lead_id", lead.id);
+    expect(data?.map((row) => row.id)).toEqual([email.id]);
+  });
+});
+
+describe("status", () => {
+  it("of what was logged is moved by its author, and only forward", async () => {
+    const lead = await addLead();
+    const email = await addEmail(lead.id);
+    const move = (fields: CommunicationUpdate) =>
+      counselor.client.from("communications").update(fields).eq("id", email.id).select().single();
+    const delivered = await move({
+      status: "delivered",
+      delivered_at: "2025-09-15T14:35:00Z",
+      opened: true,
+      read_at: "2025-09-15T15:20:00Z",
+    });
+    expect(communicationSchema.parse(delivered.data)).toMatchObject({
+      status: "delivered",
+      opened: true,
+    });
+    const opened = await counselor.client
+      .from("timeline")
+      .select("title, type")
+      .eq("entity_id", lead.id)
+      .eq("type", "email_opened");
+    expect(opened.data).toEqual([{ title: "Opened Email", type: "email_opened" }]);
+    const back = await move({ status: "sent" });
+    expectError(back, { code: "PT409", details: "communication_status_refused", status: 409 });
+  });
+});

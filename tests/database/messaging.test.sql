@@ -1,0 +1,229 @@
+-- Messaging: what is logged is normalised, found by its lead, told once on the timeline, and its status only
+-- moves forward.
+
+begin;
+
+select no_plan();
+
+create temp table people on commit drop as
+select tests.create_user('admin', null, true, 'Ada Admin') as admin, tests.create_user('manager', 'Messaging A', true, 'Mala Manager') as manager,
+  tests.create_user('counselor', 'Messaging A', true, 'Chetan') as counselor, tests.create_user('counselor', 'Messaging A', true, 'Divya') as colleague,
+  tests.create_user('counselor', 'Messaging B', true) as stranger;
+
+create temp table given on commit drop as
+select gen_random_uuid() as lead, gen_random_uuid() as contact, gen_random_uuid() as email, gen_random_uuid() as meeting, gen_random_uuid() as loose;
+
+grant select on people, given to public;
+
+alter table public.leads disable trigger route_new_lead;
+
+insert into public.leads (id, name, assigned_to) select lead, 'Written Lead', counselor from given, people;
+
+insert into public.contacts (id, lead_id, name) select contact, lead, 'Father of the lead' from given;
+
+create function pg_temp.told(p_source uuid) returns text[] language sql as $$
+  select coalesce(array_agg(concat_ws(': ', a.title, a.description) order by a.occurred_at, a.title), '{}') from public.activities a where a.source_id = p_source and a.lead_id is not null;
+$$;
+
+create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
+begin
+  execute p_call;
+exception when others then
+  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
+  details := nullif(details, '');
+end
+$$;
+
+grant execute on function pg_temp.told(uuid), pg_temp.refusal(text) to public;
+
+-- Logging
+
+select tests.authenticate_as((select counselor from people));
+
+insert into public.communications (id, lead_id, type, subject, content, sender, recipient, attachments)
+select email, lead, 'Email', 'Fellowship Program Follow-up', 'Thank you for your interest', 'counselor@dmhca.edu', 'doctor@hospital.com', '{brochure.pdf}' from given;
+
+select results_eq(
+  'select type, direction, status, user_id, sent_by, lead_owner_id, sent_at is not null from public.communications where id = (select email from given)',
+  $$select 'email', 'outbound', 'sent', counselor, counselor, counselor, true from people$$,
+  'an e-mail that is logged was sent, by whoever logs it, to the lead of its owner');
+
+select is(pg_temp.told((select email from given)), '{"Email Sent: Fellowship Program Follow-up"}', 'the timeline tells of it');
+
+select isnt((select last_interaction_at from public.leads, given where id = lead), null, 'and it moves when somebody last dealt with the lead');
+
+insert into public.communications (id, contact_id, type, content, scheduled_at) select meeting, contact, 'meeting', 'Campus visit', now() + interval '1 day' from given;
+
+select results_eq(
+  'select lead_id, lead_owner_id, status, sent_at from public.communications where id = (select meeting from given)',
+  $$select lead, counselor, 'scheduled', null::timestamptz from given, people$$,
+  'a meeting with a contact is one with their lead, and waits until it is held');
+
+select is(pg_temp.told((select meeting from given)), '{}', 'what is yet to come is not on the timeline');
+
+update public.communications set status = 'completed' where id = (select meeting from given);
+
+select is(pg_temp.told((select meeting from given)), '{"Meeting Held: Campus visit"}', 'until it was held');
+
+select isnt((select last_contacted from public.contacts, given where id = contact), null, 'which is when the contact was last spoken to');
+
+insert into public.communications (id, type, direction, content, sent_at) select loose, 'sms', 'inbound', 'Who are you?', now() - interval '2 days' from given;
+
+select results_eq(
+  'select status, user_id, sent_by, team_id is not null, sent_at from public.communications where id = (select loose from given)',
+  $$select 'received', counselor, null::uuid, true, now() - interval '2 days' from people$$,
+  'what belongs to no lead belongs to the person, and to their team');
+
+select results_eq(
+  format('select state, details from pg_temp.refusal(%L)', format('insert into public.communications (lead_id, %s) values (%L, %s)', columns, lead, vals)), format('values (%L, %L)', state, details), what)
+from given, people, lateral (values
+  ('type, user_id', format('%L, %L', 'sms', colleague), '42501', null, 'nobody logs in the name of another'),
+  ('type, sent_by', format('%L, %L', 'sms', colleague), '42501', null, 'or as sent by another'),
+  ('type, scheduled_at', format('%L, now() + interval %L', 'email', '1 day'), 'PT422', 'argument_invalid: only calls and meetings are scheduled by hand', 'nobody queues a message by logging it'),
+  ('type, sent_at', format('%L, now() + interval %L', 'sms', '1 day'), 'PT422', 'argument_invalid: sent_at is yet to come', 'what was sent tomorrow was not'),
+  ('type, status', format('%L, %L', 'sms', 'read'), '42501', null, 'the status is not the client''s to begin with'),
+  ('type', '''pigeon''', '23514', null, 'an unknown channel is none'),
+  ('type, direction', format('%L, %L', 'sms', 'sideways'), '23514', null, 'nor an unknown direction'),
+  ('type, channel_specific_data', format('%L, %L', 'sms', '[]'), '23514', null, 'what the channel says is an object')
+) t (columns, vals, state, details, what);
+
+-- Who sees it
+
+create function pg_temp.seen() returns text[] language sql as $$
+  select coalesce(array_agg(c.type order by c.type), '{}') from public.communications c, given g where c.id in (g.email, g.meeting, g.loose);
+$$;
+
+grant execute on function pg_temp.seen() to public;
+
+select is(pg_temp.seen(), '{email,meeting,sms}', 'who logged them sees them');
+
+select tests.authenticate_as((select manager from people));
+
+select is(pg_temp.seen(), '{email,meeting,sms}', 'so does their manager');
+
+select is_empty($$update public.communications set content = 'Changed' returning id$$, 'who does not correct them');
+
+select tests.authenticate_as((select stranger from people));
+
+select is(pg_temp.seen(), '{}', 'somebody of another team sees none');
+
+select results_eq(
+  format('select state, details from pg_temp.refusal(%L)', format('insert into public.communications (lead_id, type) values (%L, %L)', lead, 'sms')), $$values ('42501', null)$$, 'and logs none with a lead that is not theirs')
+from given;
+
+select results_eq(
+  format('select state from pg_temp.refusal(%L)', format('insert into public.communications (contact_id, type) values (%L, %L)', contact, 'sms')), $$values ('42501')$$, 'nor with its contact')
+from given;
+
+select tests.clear_authentication();
+
+update public.leads set assigned_to = (select colleague from people) where id = (select lead from given);
+
+select tests.authenticate_as((select colleague from people));
+
+select is(pg_temp.seen(), '{email,meeting}', 'who takes over the lead takes over what was said');
+
+select tests.authenticate_as((select counselor from people));
+
+select is(pg_temp.seen(), '{email,meeting,sms}', 'who said it still sees their own words');
+
+select is_empty($$update public.communications set content = 'Changed' where lead_id is not null returning id$$, 'but no longer changes them');
+
+-- Forward only
+
+select tests.clear_authentication();
+
+create function pg_temp.move(p_from text, p_to text) returns text language plpgsql as $$
+declare
+  made uuid;
+begin
+  insert into public.communications (lead_id, type, status, scheduled_at, user_id)
+  select g.lead, 'email', p_from, case p_from when 'scheduled' then now() + interval '1 day' end, p.counselor from given g, people p
+  returning id into made;
+
+  update public.communications set status = p_to where id = made;
+
+  return null;
+exception when sqlstate 'PT409' then
+  return 'refused';
+end
+$$;
+
+select set_eq(
+  $$select f, t
+    from unnest(array['scheduled', 'queued', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled']) f
+    cross join unnest(array['scheduled', 'queued', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled']) t
+    where f <> t and pg_temp.move(f, t) is null$$,
+  'select from_status, to_status from private.communication_moves',
+  'exactly the moves of the table are made, whoever writes');
+
+select is_empty(
+  $$with recursive reach as (
+      select from_status, to_status from private.communication_moves
+      union
+      select r.from_status, m.to_status from reach r join private.communication_moves m on m.from_status = r.to_status
+    )
+    select * from reach where from_status = to_status$$,
+  'and none leads back');
+
+update public.communications set status = 'delivered' where id = (select email from given);
+
+update public.communications set status = 'read' where id = (select email from given);
+
+select results_eq(
+  'select opened, read_at is not null, delivered_at is not null from public.communications where id = (select email from given)', 'values (true, true, true)',
+  'what was read was opened and delivered');
+
+select is(pg_temp.told((select email from given)), '{"Email Sent: Fellowship Program Follow-up","Opened Email: Fellowship Program Follow-up"}', 'that it was opened is told once');
+
+update public.communications set opened = false, subject = 'Follow-up' where id = (select email from given);
+
+select is((select opened from public.communications, given where id = email), true, 'what was opened stays so');
+
+select is(pg_temp.told((select email from given)), '{"Email Sent: Follow-up","Opened Email: Fellowship Program Follow-up"}', 'a corrected subject is corrected on the timeline');
+
+update public.communications set deleted_at = now() where id = (select email from given);
+
+select is(pg_temp.told((select email from given)), '{}', 'what is deleted leaves the timeline');
+
+update public.communications set deleted_at = null where id = (select email from given);
+
+select is(cardinality(pg_temp.told((select email from given))), 2, 'and comes back with it');
+
+insert into public.communications (lead_id, type, provider, provider_message_id) select lead, 'sms', 'twilio', 'SM1' from given;
+
+select throws_ok(
+  format('insert into public.communications (lead_id, type, provider, provider_message_id) values (%L, %L, %L, %L)', lead, 'sms', 'twilio', 'SM1'), '23505', null,
+  'a message of a provider is there once') from given;
+
+-- Interactions
+
+select tests.authenticate_as((select colleague from people));
+
+select results_eq(
+  format('select type, direction, content, "by" from public.interaction_log(%L, %L, %L, p_direction => %L, p_at => now() - interval %L)', l.lead_id, 'Call', 'Wants a visit', 'inbound', '1 hour'),
+  $$values ('call', 'inbound', 'Wants a visit', 'Divya')$$,
+  'a call is logged by the lead''s number')
+from public.leads l, given g where l.id = g.lead;
+
+select results_eq(
+  format('select type, content from public.interaction_log(%L, %L, %L)', lead, 'note', 'Budget is tight'), $$values ('note', 'Budget is tight')$$, 'a note is, too')
+from given;
+
+select is(
+  (select array_agg(distinct i.type order by i.type) from public.interactions i, given g where i.lead_id = g.lead), '{call,email,meeting,note,sms}', 'all of them are in one list');
+
+select results_eq(
+  format('select state, split_part(details, %L, 1) from pg_temp.refusal(%L)', ':', format('select public.interaction_log(%s)', args)), format('values (%L, %L)', state, code), what)
+from given, lateral (values
+  (format('%L, %L', lead, 'gossip'), 'PT422', 'argument_invalid', 'an unknown kind is refused'),
+  (format('%L, %L', lead, 'note'), 'PT422', 'argument_invalid', 'so is a note without words'),
+  (format('%L, %L, p_direction => %L', lead, 'call', 'up'), 'PT422', 'argument_invalid', 'an unknown direction'),
+  (format('%L, %L, p_duration => -1', lead, 'call'), 'PT422', 'argument_invalid', 'a call of less than no time'),
+  (format('%L, %L, p_at => now() + interval %L', lead, 'email', '1 day'), 'PT422', 'argument_invalid', 'a message that is yet to come'),
+  (format('%L, %L', 'LEAD-000', 'call'), 'PT404', 'lead_not_found', 'and a lead that is not there')
+) t (args, state, code, what);
+
+select * from finish();
+
+rollback;
