@@ -51,7 +51,6 @@ create table public.leads (
   created_by uuid references public.profiles (id) on delete set null,
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
-  constraint leads_lead_id_is_unique unique (lead_id),
   constraint leads_have_a_name_or_an_address check (name <> '' or email is not null or phone is not null),
   constraint leads_name_is_short check (length(name) <= 300 and length(first_name) <= 150 and length(last_name) <= 150),
   constraint leads_email_is_normal check (email = lower(email) and email like '%_@_%' and length(email) <= 254),
@@ -116,6 +115,10 @@ comment on column public.leads.created_by is 'Who entered it; null when it came 
 comment on column public.leads.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
 comment on column public.leads.version is 'Rises with every change.';
+
+-- Partial, so that it is no key a foreign key could point at: an update recomputes the number, and with a
+-- key among its columns it would lock out, and deadlock with, everybody who adds something to the lead.
+create unique index leads_lead_id_is_unique on public.leads (lead_id) where lead_id is not null;
 
 create index leads_of_owner on public.leads (assigned_to, created_at desc, id desc) include (team_id) where deleted_at is null;
 

@@ -143,7 +143,6 @@ create table public.students (
   created_by uuid references public.profiles (id) on delete set null,
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
-  constraint students_student_number_is_unique unique (student_number),
   constraint students_have_a_name check (btrim(name) <> '' and length(name) <= 300),
   constraint students_email_is_normal check (email = lower(email) and email like '%_@_%' and length(email) <= 254),
   constraint students_phone_is_e164 check (phone ~ '^\+[1-9][0-9]{7,14}$'),
@@ -175,6 +174,9 @@ comment on column public.students.status is 'active, on_leave, graduated or with
 comment on column public.students.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
 comment on column public.students.version is 'Rises with every change.';
+
+-- Partial for the same reason as leads_lead_id_is_unique.
+create unique index students_student_number_is_unique on public.students (student_number) where student_number is not null;
 
 create index students_of_owner on public.students (assigned_to, created_at desc, id desc) include (team_id) where deleted_at is null;
 
@@ -622,28 +624,35 @@ comment on function private.prepare_contact() is 'Name on one line, e-mail and p
 create trigger prepare_contact before insert or update of name, email, phone, deleted_at on public.contacts
   for each row execute function private.prepare_contact();
 
+create function private.find_contact(p_email text, p_phone text, p_other_than uuid default null) returns uuid
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  by_email text := case when coalesce(private.setting('leads.unique_email') <> 'false', true) then p_email end;
+  by_phone text := case when coalesce(private.setting('leads.unique_phone') <> 'false', true) then p_phone end;
+begin
+  return (
+    select c.id
+    from public.contacts c
+    where c.deleted_at is null and (c.email = by_email or c.phone = by_phone) and c.id is distinct from p_other_than
+    order by (c.email = by_email) desc nulls last, c.created_at, c.id
+    limit 1
+  );
+end
+$$;
+
+comment on function private.find_contact(text, text, uuid) is 'The contact with this e-mail, else this phone, among those that the caller may see; of addresses and numbers that are one person.';
+
 create function private.refuse_known_contact() returns trigger
 language plpgsql security invoker set search_path = '' as $$
 declare
   known uuid;
 begin
-  if new.deleted_at is not null then
-    return new;
-  end if;
+  if new.deleted_at is null and coalesce(new.email, new.phone) is not null then
+    known := private.find_contact(new.email, new.phone, new.id);
 
-  select c.id into known
-  from public.contacts c
-  where c.id <> new.id
-    and c.deleted_at is null
-    and (
-      (c.email = new.email and coalesce(private.setting('leads.unique_email') <> 'false', true))
-      or (c.phone = new.phone and coalesce(private.setting('leads.unique_phone') <> 'false', true))
-    )
-  order by (c.email = new.email) desc nulls last, c.created_at
-  limit 1;
-
-  if known is not null then
-    perform private.fail('contact_known', known::text);
+    if known is not null then
+      perform private.fail('contact_known', known::text);
+    end if;
   end if;
 
   return new;
@@ -865,6 +874,10 @@ revoke all on function private.propagate_lead_to_people() from public, anon, aut
 revoke all on function private.prepare_organization() from public, anon, authenticated, service_role;
 
 revoke all on function private.prepare_contact() from public, anon, authenticated, service_role;
+
+revoke all on function private.find_contact(text, text, uuid) from public, anon, authenticated, service_role;
+
+grant execute on function private.find_contact(text, text, uuid) to authenticated, service_role;
 
 revoke all on function private.refuse_known_contact() from public, anon, authenticated, service_role;
 

@@ -142,6 +142,14 @@ insert into public.leads (name, assigned_to) select 'Further Away', counselor fr
 
 select is((select lead_id from public.leads where name = 'Further Away'), 'LEAD-900008', 'one after the other');
 
+select is_empty(
+  $$select i.indexrelid::regclass
+    from pg_index i
+    join pg_class c on c.oid = i.indrelid and c.relnamespace = 'public'::regnamespace
+    join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey) and a.attgenerated = 's'
+    where i.indisunique and i.indpred is null and i.indexprs is null$$,
+  'no generated column is a key: every update would lock out whoever adds a row that refers to it');
+
 select throws_ok($$insert into public.leads (name, lead_no) values ('Forged', 1)$$, '428C9', null, 'a number is not chosen, not even in Studio');
 
 select throws_ok($$update public.leads set lead_no = 1 where name = 'Far Away'$$, '428C9', null, 'nor changed');
