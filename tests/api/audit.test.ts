@@ -91,10 +91,9 @@ describe("the trail", () => {
     const admin = await as("admin");
     const { logs } = await search(admin, { p_search: teamId });
     expect(logs.every((log) => log.user_id === people.admin)).toBe(true);
-    const { data } = await service().from("audit_logs").select("resource").limit(1000);
-    const audited = new Set(data?.map((log) => log.resource));
     for (const resource of ["profiles", "teams", "team_members", "role_permissions"]) {
-      expect(audited, resource).toContain(resource);
+      const logs = service().from("audit_logs").select("*", { count: "exact", head: true });
+      expect((await logs.eq("resource", resource)).count, resource).toBeGreaterThan(0);
     }
   });
 
