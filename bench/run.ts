@@ -1,6 +1,10 @@
+import { benchQueue } from "./queue.ts";
 import { benchRls } from "./rls.ts";
 
-const BENCHES: Record<string, () => Promise<boolean>> = { rls: benchRls };
+const BENCHES: Record<string, () => Promise<boolean>> = {
+  queue: benchQueue,
+  rls: benchRls,
+};
 
 const name = process.argv[2] ?? "";
 const bench = BENCHES[name];
