@@ -206,9 +206,9 @@ begin
     return new;
   end if;
 
-  perform private.lock_person(new.email, new.phone);
-
   if tg_op = 'INSERT' then
+    perform private.lock_person(new.email, new.phone);
+
     known := private.find_person(case new.email_slot when 0 then new.email end, case new.phone_slot when 0 then new.phone end);
 
     if known is null then
@@ -233,6 +233,8 @@ begin
     return null;
   end if;
 
+  -- Not locked: this lead's row is held already, and an enquiry of the same person may hold the person and
+  -- want the row. What comes in between meets the unique indexes.
   if exists (
     select from public.leads l
     where l.id <> new.id and l.deleted_at is null

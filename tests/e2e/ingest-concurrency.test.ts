@@ -102,6 +102,33 @@ describe("the same person, by hand and from outside", () => {
   });
 });
 
+describe("a person whose addresses are changed while they enquire", () => {
+  it("deadlocks nobody: who comes second is told that the address is taken", async () => {
+    const refusals: string[] = [];
+    for (let round = 0; round < 30; round++) {
+      const of = people();
+      const web = (delivery: number, fields: { email?: string; phone?: string }) =>
+        ingest({ source: "Website", externalId: of.id(delivery), ...fields });
+      await web(0, { phone: of.phone(0) });
+      await web(1, { email: of.email(1) });
+      const results = await Promise.allSettled<unknown>([
+        sql`update public.leads set email = ${of.email(0)} where phone = ${of.phone(0)}`,
+        web(2, { phone: of.phone(0), email: of.email(0) }),
+        sql`update public.leads set phone = ${of.phone(1)} where email = ${of.email(1)}`,
+        web(3, { phone: of.phone(1), email: of.email(1) }),
+        sql`insert into public.leads (name, email, phone) values ('Both', ${of.email(0)}, ${of.phone(1)})`,
+      ]);
+      for (const result of results) {
+        if (result.status === "rejected") refusals.push((result.reason as { code: string }).code);
+      }
+      const leads = await liveLeads(of, 2);
+      expect(unique(leads.map((lead) => lead.email))).toBe(true);
+      expect(unique(leads.map((lead) => lead.phone))).toBe(true);
+    }
+    expect(refusals.filter((code) => code !== "23505" && code !== "PT409")).toEqual([]);
+  });
+});
+
 describe("any mixture", () => {
   const persons = 3;
   // Which person, by which of their addresses, in which delivery; a delivery may come again.
