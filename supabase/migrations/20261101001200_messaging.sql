@@ -358,40 +358,37 @@ comment on view public.lead_emails is 'E-mails of leads in the keys of the CRM d
 
 create view public.interactions with (security_invoker = true) as
 select
-  c.id,
-  c.lead_id,
-  c.contact_id,
-  c.student_id,
-  c.type,
-  c.direction,
-  c.subject,
-  c.content,
-  c.status,
-  c.user_id,
+  m.id,
+  m.lead_id,
+  m.contact_id,
+  m.student_id,
+  m.type,
+  m.direction,
+  m.subject,
+  m.content,
+  m.status,
+  null::integer as duration,
+  m.user_id,
   nullif(p.full_name, '') as "by",
-  coalesce(c.sent_at, c.scheduled_at, c.created_at) as "timestamp"
-from public.communications c
-left join public.profiles p on p.id = c.user_id
+  coalesce(m.sent_at, m.scheduled_at, m.created_at) as "timestamp"
+from public.communications m
+left join public.profiles p on p.id = m.user_id
+where m.deleted_at is null
+union all
+select
+  c.id, c.lead_id, null, null, 'call', c.type, replace(c.outcome, '_', ' '), c.notes, c.status, c.duration, c.agent_id, nullif(p.full_name, ''),
+  coalesce(c.started_at, c.scheduled_at, c.created_at)
+from public.calls c
+left join public.profiles p on p.id = c.agent_id
 where c.deleted_at is null
 union all
 select
-  n.id,
-  n.lead_id,
-  n.contact_id,
-  n.student_id,
-  'note',
-  null,
-  n.title,
-  n.content,
-  null,
-  n.author_id,
-  nullif(p.full_name, ''),
-  n.created_at
+  n.id, n.lead_id, n.contact_id, n.student_id, 'note', null, n.title, n.content, null, null, n.author_id, nullif(p.full_name, ''), n.created_at
 from public.notes n
 left join public.profiles p on p.id = n.author_id
 where n.deleted_at is null;
 
-comment on view public.interactions is 'Calls, meetings, messages and notes in one list: id, lead_id, contact_id, student_id, type (note, or that of a communication), direction, subject, content, status, user_id, by, timestamp. Filter by lead_id. Answers D3-012.';
+comment on view public.interactions is 'Calls, meetings, messages and notes in one list: id, lead_id, contact_id, student_id, type (note, or that of a communication), direction, subject (of a call its outcome), content, status, duration of calls in seconds, user_id, by, timestamp. Filter by lead_id. Answers D3-012.';
 
 -- RPCs
 
@@ -429,6 +426,13 @@ begin
     end if;
 
     insert into public.notes (id, lead_id, title, content) values (made, target, p_subject, p_content);
+  elsif kind = 'call' then
+    insert into public.calls (id, lead_id, type, outcome, notes, scheduled_at, started_at, duration)
+    values (
+      made, target, lower(btrim(p_direction)), p_details ->> 'outcome', nullif(concat_ws(E'\n', p_subject, p_content), ''),
+      case when p_at > now() then p_at end, case when p_at <= now() then p_at end,
+      case when p_at > now() then null else coalesce(p_duration, 0) end
+    );
   else
     insert into public.communications (id, lead_id, type, direction, subject, content, scheduled_at, sent_at, channel_specific_data)
     values (
@@ -442,7 +446,44 @@ begin
 end
 $$;
 
-comment on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) is 'Logs what happened with a lead (by id or number): a note, a message (email, sms, whatsapp, letter, chat), a call or a meeting, at p_at (now if left out; calls and meetings may be yet to come), p_duration in seconds. Sends nothing. Returns the row of interactions. Errors: lead_not_found, argument_invalid. Answers D3-013.';
+comment on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) is 'Logs what happened with a lead (by id or number): a note, a message (email, sms, whatsapp, letter, chat), a call or a meeting, at p_at (now if left out; calls and meetings may be yet to come), p_duration in seconds, p_details {outcome} of a call. A call goes to calls, a note to notes, the rest to communications. Sends nothing. Returns the row of interactions. Errors: lead_not_found, argument_invalid. Answers D3-013.';
+
+create function public.lead_360(p_lead_id text) returns jsonb
+language plpgsql stable security invoker set search_path = '' as $$
+declare
+  target uuid := private.find_lead(p_lead_id);
+  number text := (select l.lead_id from public.leads l where l.id = target);
+begin
+  return jsonb_build_object(
+    'lead', (
+      select to_jsonb(l) || jsonb_build_object('activities', (
+        select coalesce(jsonb_agg(jsonb_build_object('type', t.type, 'title', t.title, 'description', t.description, 'by', t."by", 'timestamp', t."timestamp")), '[]')
+        from public.lead_timeline(number) t
+      ))
+      from public.leads_crm l
+      where l.id = target
+    ),
+    'emails', (
+      select coalesce(jsonb_agg(e order by e."timestamp" desc), '[]')
+      from (select * from public.lead_emails m where m.lead_id = number order by m."timestamp" desc limit 100) e
+    ),
+    'calls', (
+      select coalesce(jsonb_agg(c order by c."timestamp" desc), '[]')
+      from (select * from public.calls_crm m where m.lead_uuid = target order by m."timestamp" desc limit 100) c
+    ),
+    'tasks', (
+      select coalesce(jsonb_agg(t order by t."dueDate" nulls last, t."createdAt"), '[]')
+      from (select * from public.tasks_crm m where m.lead_uuid = target order by m."dueDate" nulls last, m."createdAt" limit 100) t
+    ),
+    'notes', (
+      select coalesce(jsonb_agg(n order by n."createdAt" desc), '[]')
+      from (select * from public.lead_notes m where m.lead_id = number order by m."createdAt" desc limit 100) n
+    )
+  );
+end
+$$;
+
+comment on function public.lead_360(text) is 'All that a lead''s page shows in one call, by id or number: {lead (leads_crm with the newest 50 activities), emails, calls, tasks, notes}, up to 100 rows each in the shapes of lead_emails, calls_crm, tasks_crm and lead_notes. Error lead_not_found. Answers D2-026.';
 
 -- Grants
 
@@ -471,6 +512,10 @@ revoke all on function private.record_communication() from public, anon, authent
 revoke all on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) from public, anon, authenticated, service_role;
 
 grant execute on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) to authenticated;
+
+revoke all on function public.lead_360(text) from public, anon, authenticated, service_role;
+
+grant execute on function public.lead_360(text) to authenticated;
 
 -- This module's errors
 

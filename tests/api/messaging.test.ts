@@ -4,6 +4,7 @@ import {
   type CommunicationUpdate,
   communicationSchema,
   interactionSchema,
+  lead360Schema,
   leadEmailSchema,
 } from "../../packages/types/src/messaging.ts";
 import {
@@ -74,6 +75,7 @@ describe("logging", () => {
       type: "call",
       direction: "inbound",
       content: "Wants to visit the campus",
+      duration: 180,
       by: "Chetan Kumar",
     });
     for (const p_type of ["meeting", "whatsapp", "note"]) {
@@ -213,6 +215,29 @@ describe("lists", () => {
     const email = await addEmail(lead.id);
     const { data } = await manager.client.from("communications").select().eq("lead_id", lead.id);
     expect(data?.map((row) => row.id)).toEqual([email.id]);
+  });
+});
+
+describe("the page of a lead", () => {
+  it("[D2-026] is one call: the lead, its e-mails, calls, tasks and notes", async () => {
+    const lead = await addLead();
+    await addEmail(lead.id);
+    await addEmail(lead.id, { type: "letter" });
+    for (const p_type of ["call", "note"]) {
+      const said = { p_lead_id: lead.id, p_type, p_content: `A ${p_type}` };
+      expect((await counselor.client.rpc("interaction_log", said)).error).toBeNull();
+    }
+    await counselor.client.from("tasks").insert({ lead_id: lead.id, title: "Follow up call" });
+    const { data, error } = await manager.client.rpc("lead_360", { p_lead_id: lead.lead_id });
+    expect(error).toBeNull();
+    const page = lead360Schema.parse(data);
+    expect(page.lead.lead_id).toBe(lead.lead_id);
+    expect(page.emails).toMatchObject([{ lead_id: lead.lead_id, to: "doctor@hospital.com" }]);
+    expect(page.calls).toMatchObject([{ lead_id: lead.lead_id, type: "Outbound Call" }]);
+    expect(page.tasks).toMatchObject([{ title: "Follow up call" }]);
+    expect(page.notes).toMatchObject([{ content: "A note", createdBy: "Chetan Kumar" }]);
+    const hidden = await stranger.client.rpc("lead_360", { p_lead_id: lead.id });
+    expectError(hidden, { code: "PT404", details: "lead_not_found", status: 404 });
   });
 });
 

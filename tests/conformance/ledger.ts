@@ -195,7 +195,7 @@ export const ledger: Record<string, Entry> = {
   "D2-023": notYet("activities"),
   "D2-024": notYet("people"),
   "D2-025": proved(),
-  "D2-026": notYet("leads"),
+  "D2-026": proved(),
   "D2-027": notYet("realtime"),
   "D2-028": proved(),
   "D2-029": proved(),

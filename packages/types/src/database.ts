@@ -3056,6 +3056,7 @@ export type Database = {
           contact_id: string | null;
           content: string | null;
           direction: string | null;
+          duration: number | null;
           id: string | null;
           lead_id: string | null;
           status: string | null;
@@ -3526,6 +3527,7 @@ export type Database = {
           contact_id: string | null;
           content: string | null;
           direction: string | null;
+          duration: number | null;
           id: string | null;
           lead_id: string | null;
           status: string | null;
@@ -3563,6 +3565,7 @@ export type Database = {
         }[];
       };
       jobs_stats: { Args: Record<PropertyKey, never>; Returns: Json };
+      lead_360: { Args: { p_lead_id: string }; Returns: Json };
       lead_assign: {
         Args: { p_lead_ids: string[]; p_reason?: string; p_user_id: string };
         Returns: Json;

@@ -1,6 +1,10 @@
 /** Communications: what was written, said and agreed with people, on every channel. */
 import { z } from "zod";
-import { leadNumberSchema } from "./leads.ts";
+import { timelineRowSchema } from "./activities.ts";
+import { callsCrmRowSchema } from "./calls.ts";
+import { leadNumberSchema, leadsCrmRowSchema } from "./leads.ts";
+import { leadNoteSchema } from "./notes.ts";
+import { tasksCrmRowSchema } from "./tasks.ts";
 
 export const communicationTypes = [
   "email",
@@ -111,6 +115,8 @@ export const interactionSchema = z.strictObject({
   subject: z.string().nullable(),
   content: z.string().nullable(),
   status: z.string().nullable(),
+  /** Of calls, in seconds. */
+  duration: z.number().int().nullable(),
   user_id: z.uuid().nullable(),
   by: z.string().nullable(),
   timestamp: z.string(),
@@ -133,3 +139,24 @@ export const interactionLogSchema = z.strictObject({
 });
 
 export type InteractionLog = z.infer<typeof interactionLogSchema>;
+
+/** The answer of `lead_360()`: what the page of a lead shows. */
+export const lead360Schema = z.strictObject({
+  lead: leadsCrmRowSchema.extend({
+    activities: z.array(
+      timelineRowSchema.pick({
+        type: true,
+        title: true,
+        description: true,
+        by: true,
+        timestamp: true,
+      }),
+    ),
+  }),
+  emails: z.array(leadEmailSchema),
+  calls: z.array(callsCrmRowSchema),
+  tasks: z.array(tasksCrmRowSchema),
+  notes: z.array(leadNoteSchema),
+});
+
+export type Lead360 = z.infer<typeof lead360Schema>;

@@ -57,6 +57,12 @@ export const messaging: ModuleExpectations = {
     },
   },
   functions: {
+    "public.lead_360(text)": {
+      execute: [
+        `select public.lead_360('${ids.lead}')`,
+        "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
+      ],
+    },
     "public.interaction_log(text,text,text,text,text,timestamp with time zone,integer,jsonb)": {
       execute: [
         `select public.interaction_log('${ids.lead}', 'meeting', 'x')`,
