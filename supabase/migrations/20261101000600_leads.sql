@@ -51,6 +51,7 @@ create table public.leads (
   created_by uuid references public.profiles (id) on delete set null,
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
+  search_text text collate "C" generated always as (lower(name || ' ' || coalesce(email, '') || ' ' || coalesce(phone, '') || ' ' || coalesce(organization, ''))) stored,
   constraint leads_have_a_name_or_an_address check (name <> '' or email is not null or phone is not null),
   constraint leads_name_is_short check (length(name) <= 300 and length(first_name) <= 150 and length(last_name) <= 150),
   constraint leads_email_is_normal check (email = lower(email) and email like '%_@_%' and length(email) <= 254),
@@ -113,6 +114,8 @@ comment on column public.leads.merged_into is 'The lead this one was merged into
 comment on column public.leads.created_by is 'Who entered it; null when it came from outside.';
 
 comment on column public.leads.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
+
+comment on column public.leads.search_text is 'What search_leads() looks through.';
 
 comment on column public.leads.version is 'Rises with every change.';
 

@@ -450,7 +450,7 @@ begin
       union all
       (select l.id, 'similar name', (extensions.similarity(lower(l.name), $3) * 30)::integer
       from public.leads l
-      where $3 <> '' and lower(l.name) operator(extensions.%%) $3 and l.deleted_at is null and %1$s
+      where $3 <> '' and $3 operator(extensions.<%%) l.search_text and extensions.similarity(lower(l.name), $3) >= 0.3 and l.deleted_at is null and %1$s
       order by extensions.similarity(lower(l.name), $3) desc
       limit 200)
     ), scored as (
@@ -483,8 +483,6 @@ end
 $$;
 
 comment on function private.find_duplicates(jsonb, integer) is 'Body of public.find_duplicates(): a definer because trigram matching cannot use its index under row level security; the caller''s scope is in the query.';
-
-create index leads_by_name on public.leads using gin (lower(name) extensions.gin_trgm_ops) with (fastupdate = on, gin_pending_list_limit = 256) where deleted_at is null;
 
 -- RPCs
 

@@ -135,8 +135,8 @@ export async function functionGrantMutations(tx: Transaction): Promise<Mutation[
         ) as held
       `;
       const statement = row?.held
-        ? `revoke execute on function ${name} from ${role}`
-        : `grant execute on function ${name} to ${role}`;
+        ? `revoke execute on routine ${name} from ${role}`
+        : `grant execute on routine ${name} to ${role}`;
       const seenIn = [{ kind: "functions" as const, name }];
       mutations.push({ name: statement, statement, seenIn, look: "all" });
     }

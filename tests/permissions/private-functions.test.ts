@@ -41,8 +41,8 @@ describe.each(roles)("%s executes in the private schema", (role) => {
       for (const name of await functionsOf(tx, "private")) {
         const held = allowed.includes(name.replace("private.", ""));
         const flip = held
-          ? `revoke execute on function ${name} from`
-          : `grant execute on function ${name} to`;
+          ? `revoke execute on routine ${name} from`
+          : `grant execute on routine ${name} to`;
         const after = await undone(tx, async (point) => {
           await point.unsafe(`${flip} ${role}`);
           return executable(point, role);

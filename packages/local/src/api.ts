@@ -12,6 +12,7 @@ import {
   restRequest,
 } from "./rest-context.ts";
 import { asPostgrest, refuseUnfiltered } from "./rest-errors.ts";
+import { keepTextThatLooksNumeric } from "./rest-filters.ts";
 import { postgrestTypes } from "./rest-types.ts";
 import { createFileStorage } from "./storage-files.ts";
 import { asRawUpload, signSeveral, withHostedNames } from "./storage-request.ts";
@@ -125,7 +126,10 @@ export async function createApi(options: ApiOptions): Promise<Api> {
         entered: false,
         ...caller,
       };
-      const forwarded = new Request(request.url, { ...(await bodyOf(request)), headers });
+      const forwarded = new Request(keepTextThatLooksNumeric(request.url), {
+        ...(await bodyOf(request)),
+        headers,
+      });
       return await restRequest.run(record, async () => {
         const response = await loggingTo(options.onError, () => dataApp.fetch(forwarded));
         return await asPostgrest(response, record.error, record.role === "anon");

@@ -30,8 +30,10 @@ export const errorCodes = [
   "lead_not_found",
   "person_known",
   "merge_is_undone",
+  "score_rule_invalid",
   "assignee_unavailable",
   "contact_known",
+  "lead_not_won",
   "attachment_missing",
   "communication_status_refused",
   "notification_out_of_reach",
@@ -46,6 +48,8 @@ export const errorCodes = [
   "call_not_started",
   "call_in_progress",
   "call_has_ended",
+  "reminder_not_found",
+  "reminder_is_cancelled",
 ] as const;
 
 /** Stable codes of edge functions alone. */

@@ -1,0 +1,150 @@
+-- Search: one box for names, addresses, numbers and what was noted.
+--
+-- Trigram and full-text operators are not leakproof, so under row level security PostgreSQL would read
+-- every row instead of an index. The search is therefore a definer function that puts the caller's scope
+-- into its own query, as the policies would.
+
+-- Index
+
+create index leads_by_text on public.leads using gin (search_text extensions.gin_trgm_ops) with (fastupdate = on, gin_pending_list_limit = 256) where deleted_at is null;
+
+comment on index public.leads_by_text is 'Fragments of name, e-mail, phone and organisation, and words spelt nearly so.';
+
+-- Functions
+
+create function private.like_pattern(p_word text) returns text
+language plpgsql immutable parallel safe set search_path = '' as $$
+begin
+  return '%' || regexp_replace(p_word, '([\\%_])', '\\\1', 'g') || '%';
+end
+$$;
+
+comment on function private.like_pattern(text) is 'A LIKE pattern that finds the text itself, wildcards in it included.';
+
+create function private.search_leads(p_query text, p_limit integer, p_after jsonb, p_filter jsonb)
+returns table (
+  id uuid, lead_id text, name text, email text, phone text, organization text, status text, source text, score smallint,
+  value numeric, currency text, assigned_to uuid, team_id uuid, created_at timestamptz, matched text, rank real, cursor jsonb
+)
+language plpgsql stable security definer set search_path = '' set pg_trgm.word_similarity_threshold = 0.5 as $$
+declare
+  scope text := private.scope_filter('l');
+  own uuid := private.gate_own();
+  query text := lower(btrim(regexp_replace(coalesce(p_query, ''), '\s+', ' ', 'g')));
+  digits text := regexp_replace(query, '[\s()+.\-/]', '', 'g');
+  is_number boolean := digits ~ '^[0-9]{3,15}$';
+  is_key boolean;
+  exact_phone text;
+  has_text text;
+  words tsquery;
+  filter text := '';
+  first_kind integer := coalesce((p_after ->> 'kind')::integer, 1);
+  kinds text[] := '{}';
+  kind integer;
+  condition text;
+  after text;
+  found_rows integer := 0;
+  added integer;
+begin
+  if own is null then
+    perform private.fail('account_inactive');
+  end if;
+
+  if length(query) not between 2 and 200 or p_limit is null or p_limit not between 1 and 100
+    or (p_after is not null and (jsonb_typeof(p_after) <> 'object' or not p_after ?& array['kind', 'created_at', 'id']))
+    or (p_filter is not null and (jsonb_typeof(p_filter) <> 'object' or exists (select from jsonb_object_keys(p_filter) k where k not in ('status', 'source', 'assigned_to', 'tags', 'custom_fields')))) then
+    perform private.fail('argument_invalid', 'p_query has 2 to 200 characters, p_limit is 1 to 100, p_after is a cursor, p_filter names status, source, assigned_to, tags or custom_fields');
+  end if;
+
+  filter := concat_ws('',
+    ' and l.status = ' || quote_literal(lower(p_filter ->> 'status')),
+    ' and l.source = ' || quote_literal(p_filter ->> 'source'),
+    ' and l.assigned_to = ' || quote_literal((p_filter ->> 'assigned_to')::uuid) || '::uuid',
+    ' and l.tags @> ' || quote_literal((select array_agg(t) from jsonb_array_elements_text(case jsonb_typeof(p_filter -> 'tags') when 'array' then p_filter -> 'tags' end) t)) || '::text[]',
+    ' and l.custom_fields @> ' || quote_literal(p_filter -> 'custom_fields') || '::jsonb'
+  );
+
+  -- What is typed says where to look: a key finds its lead, digits find a number, words find the rest.
+  is_key := query ~ '^lead-[0-9]+$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 10);
+
+  if is_number and length(digits) >= 10 then
+    begin
+      exact_phone := private.normalize_phone(query);
+    exception when sqlstate 'PT422' then
+      exact_phone := null;
+    end;
+  end if;
+
+  -- One LIKE per word: an index serves those, not LIKE ALL.
+  has_text := (
+    select string_agg(format('l.search_text like %L', private.like_pattern(w)), ' and ')
+    from unnest(case when is_number then array[digits] else string_to_array(query, ' ') end) w
+  );
+
+  words := websearch_to_tsquery('simple', query);
+
+  kinds := array[
+    case when is_key then '(l.lead_id = upper($1) or l.email = $1 or l.phone = $2 or l.id in (select i.lead_id from public.lead_identities i where i.value in ($1, $2)))' end,
+    has_text,
+    case when not is_number then format(
+      'l.id in (select n.lead_id from public.notes n where n.deleted_at is null and (not n.is_private or n.author_id = $4) and to_tsvector(''simple'', n.content) @@ $3) and not (%s)', has_text
+    ) end,
+    case when not is_number and length(query) >= 4 then format('$1 operator(extensions.<%%) l.search_text and not (%s)', has_text) end
+  ];
+
+  for kind in first_kind .. 4 loop
+    condition := kinds[kind];
+    continue when condition is null;
+
+    -- A key that was found is the answer; near misses are for when nothing was found at all.
+    exit when found_rows >= p_limit or (kind > 1 and is_key and (found_rows > 0 or first_kind = 1 and kind > 2)) or (kind = 4 and (found_rows > 0 or p_after is not null and first_kind < 4));
+
+    after := case when p_after is not null and kind = first_kind then
+      format(' and (l.created_at, l.id) < (%L::timestamptz, %L::uuid)', p_after ->> 'created_at', p_after ->> 'id') else '' end;
+
+    return query execute format($query$
+      select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at,
+        %L::text, (%s)::real, jsonb_build_object('kind', %s, 'created_at', l.created_at, 'id', l.id)
+      from public.leads l
+      where l.deleted_at is null and %s and %s%s%s
+      order by l.created_at desc, l.id desc
+      limit %s
+    $query$,
+      (array['key', 'text', 'note', 'similar'])[kind],
+      (array['1', '0.5 + extensions.word_similarity($1, l.search_text) / 2.5', '0.3', 'extensions.word_similarity($1, l.search_text) / 2'])[kind],
+      kind, scope, condition, filter, after, p_limit - found_rows
+    ) using query, exact_phone, words, own;
+
+    get diagnostics added = row_count;
+
+    found_rows := found_rows + added;
+  end loop;
+end
+$$;
+
+comment on function private.search_leads(text, integer, jsonb, jsonb) is 'Body of public.search_leads().';
+
+-- RPCs
+
+create function public.search_leads(p_query text, p_limit integer default 20, p_after jsonb default null, p_filter jsonb default null)
+returns table (
+  id uuid, lead_id text, name text, email text, phone text, organization text, status text, source text, score smallint,
+  value numeric, currency text, assigned_to uuid, team_id uuid, created_at timestamptz, matched text, rank real, cursor jsonb
+)
+language sql stable security invoker set search_path = '' as $$
+  select * from private.search_leads(p_query, p_limit, p_after, p_filter);
+$$;
+
+comment on function public.search_leads(text, integer, jsonb, jsonb) is 'Leads the caller may see, by number, e-mail, phone (also its last digits), fragments of name and organisation, words of notes, and names spelt nearly so; keys first, then text, notes and near misses, each newest first. p_filter {status, source, assigned_to, tags[], custom_fields{}} narrows. matched says by what (key, text, note, similar), rank how well (0 to 1); the cursor of the last row as p_after gives the next page. Errors: argument_invalid, account_inactive. Answers D2-035, D3-061, D4-030.';
+
+-- Grants
+
+revoke all on function private.like_pattern(text) from public, anon, authenticated, service_role;
+
+revoke all on function private.search_leads(text, integer, jsonb, jsonb) from public, anon, authenticated, service_role;
+
+grant execute on function private.search_leads(text, integer, jsonb, jsonb) to authenticated;
+
+revoke all on function public.search_leads(text, integer, jsonb, jsonb) from public, anon, authenticated, service_role;
+
+grant execute on function public.search_leads(text, integer, jsonb, jsonb) to authenticated;
