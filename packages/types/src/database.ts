@@ -1443,6 +1443,46 @@ export type Database = {
           },
         ];
       };
+      lead_score_rules: {
+        Row: {
+          created_at: string;
+          decay_days: number | null;
+          field: string;
+          id: string;
+          is_active: boolean;
+          name: string;
+          operator: string;
+          points: number;
+          updated_at: string;
+          value: Json | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          decay_days?: number | null;
+          field: string;
+          id?: string;
+          is_active?: boolean;
+          name: string;
+          operator: string;
+          points: number;
+          updated_at?: string;
+          value?: Json | null;
+        };
+        Update: {
+          created_at?: string;
+          decay_days?: number | null;
+          field?: string;
+          id?: string;
+          is_active?: boolean;
+          name?: string;
+          operator?: string;
+          points?: number;
+          updated_at?: string;
+          value?: Json | null;
+        };
+        Relationships: [];
+      };
       lead_source_forms: {
         Row: {
           backfill_cursor: string | null;
@@ -1557,6 +1597,7 @@ export type Database = {
           qualification: string | null;
           salutation: string | null;
           score: number;
+          search_text: string | null;
           source: string;
           status: string;
           status_changed_at: string;
@@ -1602,6 +1643,7 @@ export type Database = {
           qualification?: string | null;
           salutation?: string | null;
           score?: number;
+          search_text?: never;
           source?: string;
           status?: string;
           status_changed_at?: string;
@@ -1646,6 +1688,7 @@ export type Database = {
           qualification?: string | null;
           salutation?: string | null;
           score?: number;
+          search_text?: never;
           source?: string;
           status?: string;
           status_changed_at?: string;
@@ -2335,6 +2378,206 @@ export type Database = {
             columns: ["role_id"];
             isOneToOne: false;
             referencedRelation: "roles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      reminders: {
+        Row: {
+          agent_id: string;
+          completed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          deleted_at: string | null;
+          description: string;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          note_id: string | null;
+          notified_at: string | null;
+          occurrence: number;
+          previous_id: string | null;
+          recurrence: string | null;
+          recurrence_start: string | null;
+          remind_at: string;
+          status: string;
+          team_id: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          agent_id: string;
+          completed_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          deleted_at?: string | null;
+          description?: string;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          note_id?: string | null;
+          notified_at?: string | null;
+          occurrence?: number;
+          previous_id?: string | null;
+          recurrence?: string | null;
+          recurrence_start?: string | null;
+          remind_at: string;
+          status?: string;
+          team_id?: string | null;
+          title: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          agent_id?: string;
+          completed_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          deleted_at?: string | null;
+          description?: string;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          note_id?: string | null;
+          notified_at?: string | null;
+          occurrence?: number;
+          previous_id?: string | null;
+          recurrence?: string | null;
+          recurrence_start?: string | null;
+          remind_at?: string;
+          status?: string;
+          team_id?: string | null;
+          title?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: true;
+            referencedRelation: "lead_notes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: true;
+            referencedRelation: "notes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_previous_id_fkey";
+            columns: ["previous_id"];
+            isOneToOne: true;
+            referencedRelation: "lead_reminders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_previous_id_fkey";
+            columns: ["previous_id"];
+            isOneToOne: true;
+            referencedRelation: "reminders";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_previous_id_fkey";
+            columns: ["previous_id"];
+            isOneToOne: true;
+            referencedRelation: "reminders_overdue";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
             referencedColumns: ["id"];
           },
         ];
@@ -3098,6 +3341,139 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      lead_reminders: {
+        Row: {
+          agent_id: string;
+          completed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          description: string;
+          id: string;
+          lead_id: string | null;
+          note_id: string | null;
+          notified_at: string | null;
+          occurrence: number;
+          recurrence: string | null;
+          remind_at: string;
+          status: string;
+          title: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          agent_id?: string | null;
+          completed_at?: string | null;
+          created_at?: string | null;
+          created_by?: string | null;
+          description?: string | null;
+          id?: string | null;
+          lead_id?: string | null;
+          note_id?: string | null;
+          notified_at?: string | null;
+          occurrence?: number | null;
+          recurrence?: string | null;
+          remind_at?: string | null;
+          status?: string | null;
+          title?: string | null;
+          updated_at?: string | null;
+        };
+        Update: {
+          agent_id?: string | null;
+          completed_at?: string | null;
+          created_at?: string | null;
+          created_by?: string | null;
+          description?: string | null;
+          id?: string | null;
+          lead_id?: string | null;
+          note_id?: string | null;
+          notified_at?: string | null;
+          occurrence?: number | null;
+          recurrence?: string | null;
+          remind_at?: string | null;
+          status?: string | null;
+          title?: string | null;
+          updated_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: true;
+            referencedRelation: "lead_notes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: true;
+            referencedRelation: "notes";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       leads_crm: {
         Row: {
           activitiesCount: number | null;
@@ -3241,6 +3617,136 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      reminders_overdue: {
+        Row: {
+          agent_id: string;
+          created_at: string;
+          created_by: string | null;
+          description: string;
+          id: string;
+          lead_id: string | null;
+          note_id: string | null;
+          notified_at: string | null;
+          occurrence: number;
+          recurrence: string | null;
+          remind_at: string;
+          status: string;
+          title: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          agent_id?: string | null;
+          created_at?: string | null;
+          created_by?: string | null;
+          description?: string | null;
+          id?: string | null;
+          lead_id?: string | null;
+          note_id?: string | null;
+          notified_at?: string | null;
+          occurrence?: number | null;
+          recurrence?: string | null;
+          remind_at?: string | null;
+          status?: string | null;
+          title?: string | null;
+          updated_at?: string | null;
+        };
+        Update: {
+          agent_id?: string | null;
+          created_at?: string | null;
+          created_by?: string | null;
+          description?: string | null;
+          id?: string | null;
+          lead_id?: string | null;
+          note_id?: string | null;
+          notified_at?: string | null;
+          occurrence?: number | null;
+          recurrence?: string | null;
+          remind_at?: string | null;
+          status?: string | null;
+          title?: string | null;
+          updated_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: true;
+            referencedRelation: "lead_notes";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_note_id_fkey";
+            columns: ["note_id"];
+            isOneToOne: true;
+            referencedRelation: "notes";
             referencedColumns: ["id"];
           },
         ];
@@ -3481,6 +3987,7 @@ export type Database = {
         };
       };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
+      explain_score: { Args: { p_lead_id: string }; Returns: Json };
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
@@ -3605,6 +4112,7 @@ export type Database = {
           qualification: string | null;
           salutation: string | null;
           score: number;
+          search_text: string | null;
           source: string;
           status: string;
           status_changed_at: string;
@@ -3711,6 +4219,92 @@ export type Database = {
           name: string;
           position: number;
           stage: string;
+          value: number;
+        }[];
+      };
+      reminder_complete: {
+        Args: { p_id: string };
+        Returns: {
+          agent_id: string;
+          completed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          deleted_at: string | null;
+          description: string;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          note_id: string | null;
+          notified_at: string | null;
+          occurrence: number;
+          previous_id: string | null;
+          recurrence: string | null;
+          recurrence_start: string | null;
+          remind_at: string;
+          status: string;
+          team_id: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "reminders";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      reminders_due_soon: {
+        Args: { p_agent_id?: string; p_within?: string };
+        Returns: {
+          agent_id: string;
+          completed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          deleted_at: string | null;
+          description: string;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          note_id: string | null;
+          notified_at: string | null;
+          occurrence: number;
+          previous_id: string | null;
+          recurrence: string | null;
+          recurrence_start: string | null;
+          remind_at: string;
+          status: string;
+          team_id: string | null;
+          title: string;
+          updated_at: string;
+          version: number;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "reminders";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      search_leads: {
+        Args: { p_after?: Json; p_filter?: Json; p_limit?: number; p_query: string };
+        Returns: {
+          assigned_to: string;
+          created_at: string;
+          currency: string;
+          cursor: Json;
+          email: string;
+          id: string;
+          lead_id: string;
+          matched: string;
+          name: string;
+          organization: string;
+          phone: string;
+          rank: number;
+          score: number;
+          source: string;
+          status: string;
+          team_id: string;
           value: number;
         }[];
       };
