@@ -220,6 +220,12 @@ async function compareSights(
           array(select id from public.leads_list where id = any (${leads})) as list,
           array(select id from public.leads_crm where id = any (${leads})) as crm,
           array(select distinct lead_id from public.activities where lead_id = any (${leads})) as timeline,
+          array(select distinct lead_id from public.lead_enquiries where lead_id = any (${leads})) as enquiries,
+          array(
+            select h.lead_id from public.lead_history h where h.lead_id = any (${leads})
+            union select a.lead_id from public.lead_assignments a where a.lead_id = any (${leads})
+            except select v.id from public.leads v
+          ) as beyond,
           array(select id from public.profiles where id = any (${people})) as people,
           array(select distinct user_id from public.team_members where user_id = any (${people})) as members
       `;
@@ -240,6 +246,8 @@ async function compareSights(
         list: visible,
         crm: visible,
         timeline: visible,
+        enquiries: visible,
+        beyond: [],
         people: known.map((one) => one.id).sort(),
         members: inTeams.map((one) => one.id).sort(),
       },
