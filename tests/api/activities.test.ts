@@ -101,6 +101,37 @@ describe("the timeline", () => {
     ]);
   });
 
+  it("[D1-010] is a contact's too, in the same keys, and where the contact is seen", async () => {
+    const made = await counselor.client
+      .from("contacts")
+      .insert({ name: unique("Contact") })
+      .select("id")
+      .single();
+    const contact = expectData(made);
+    await counselor.client.from("notes").insert({ contact_id: contact.id, content: "Father pays" });
+    await counselor.client.from("communications").insert({
+      contact_id: contact.id,
+      type: "meeting",
+      content: "Campus visit",
+    });
+    const history = (person: Person) =>
+      person.client
+        .from("timeline")
+        .select("id,title,timestamp,type")
+        .eq("entity_type", "contact")
+        .eq("entity_id", contact.id)
+        .order("timestamp", { ascending: false });
+    const seen = expectData(await history(manager));
+    expect(seen.map((row) => [row.title, row.type])).toEqual(
+      expect.arrayContaining([
+        ["Note Added", "note_created"],
+        ["Meeting Held", "meeting"],
+      ]),
+    );
+    expect(Object.keys(seen[0] ?? {}).sort()).toEqual(["id", "timestamp", "title", "type"]);
+    expect((await history(colleague)).data).toEqual([]);
+  });
+
   it("is nobody's who cannot see the lead, and nobody writes it", async () => {
     const lead = await addLead();
     const hidden = await colleague.client.from("timeline").select().eq("entity_id", lead.id);

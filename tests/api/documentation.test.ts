@@ -14,6 +14,7 @@ interface Names {
   userId: string;
   notificationId: string;
   auditId: string;
+  noteId: string;
 }
 
 let names: Names;
@@ -33,6 +34,13 @@ beforeAll(async () => {
   const notification = expectData(
     await admin.client.from("notifications").insert({ title: "Read me" }).select("id").single(),
   );
+  const note = expectData(
+    await admin.client
+      .from("notes")
+      .insert({ lead_id: lead?.id ?? "", content: "Read me" })
+      .select("id")
+      .single(),
+  );
   names = {
     supabase: admin.client,
     id: lead?.id ?? "",
@@ -40,6 +48,7 @@ beforeAll(async () => {
     userId: counselor.id,
     notificationId: notification.id,
     auditId: entry?.id ?? "",
+    noteId: note.id,
   };
 });
 

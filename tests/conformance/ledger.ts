@@ -145,7 +145,7 @@ export const ledger: Record<string, Entry> = {
   "D1-007": proved(),
   "D1-008": notYet("people"),
   "D1-009": notYet("people"),
-  "D1-010": notYet("people"),
+  "D1-010": proved(),
   "D1-011": notYet("campaigns"),
   "D1-012": notYet("campaigns"),
   "D1-013": proved(),
