@@ -211,6 +211,8 @@ select
   creator.full_name as "createdBy",
   l.updated_at as "updatedAt",
   (select count(*) from public.activities a where a.lead_id = l.id) as "activitiesCount",
+  l.converted_to_deal as "convertedToDeal",
+  l.deal_id,
   l.assigned_to,
   l.team_id
 from public.leads l
@@ -219,7 +221,7 @@ left join public.profiles owner on owner.id = l.assigned_to
 left join public.profiles creator on creator.id = l.created_by
 where l.deleted_at is null;
 
-comment on view public.leads_crm is 'Leads in the camelCase columns of the CRM document, with the stage by name, the owner by name and activitiesCount. assigned_to and team_id are there to filter by. Answers D2-001, D2-017.';
+comment on view public.leads_crm is 'Leads in the camelCase columns of the CRM document, with the stage by name, the owner by name, activitiesCount and convertedToDeal. assigned_to and team_id are there to filter by. Answers D2-001, D2-017.';
 
 -- RPCs
 

@@ -1567,11 +1567,14 @@ export type Database = {
         Row: {
           annual_revenue: number | null;
           assigned_to: string | null;
+          converted_at: string | null;
+          converted_to_deal: boolean;
           course: string | null;
           created_at: string;
           created_by: string | null;
           currency: string;
           custom_fields: NonNullable<Json>;
+          deal_id: string | null;
           deleted_at: string | null;
           email: string | null;
           email_slot: number;
@@ -1613,11 +1616,14 @@ export type Database = {
         Insert: {
           annual_revenue?: number | null;
           assigned_to?: string | null;
+          converted_at?: string | null;
+          converted_to_deal?: never;
           course?: string | null;
           created_at?: string;
           created_by?: string | null;
           currency?: string;
           custom_fields?: NonNullable<Json>;
+          deal_id?: string | null;
           deleted_at?: string | null;
           email?: string | null;
           email_slot?: number;
@@ -1658,11 +1664,14 @@ export type Database = {
         Update: {
           annual_revenue?: number | null;
           assigned_to?: string | null;
+          converted_at?: string | null;
+          converted_to_deal?: never;
           course?: string | null;
           created_at?: string;
           created_by?: string | null;
           currency?: string;
           custom_fields?: NonNullable<Json>;
+          deal_id?: string | null;
           deleted_at?: string | null;
           email?: string | null;
           email_slot?: number;
@@ -1742,6 +1751,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "leads_deal_id_fkey";
+            columns: ["deal_id"];
+            isOneToOne: false;
+            referencedRelation: "deals";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "leads_merged_into_fkey";
@@ -3479,8 +3495,10 @@ export type Database = {
           activitiesCount: number | null;
           annualRevenue: number | null;
           assigned_to: string | null;
+          convertedToDeal: boolean;
           createdAt: string;
           createdBy: string | null;
+          deal_id: string | null;
           email: string | null;
           firstName: string;
           gender: string | null;
@@ -3523,6 +3541,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "leads_deal_id_fkey";
+            columns: ["deal_id"];
+            isOneToOne: false;
+            referencedRelation: "deals";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "leads_team_id_fkey";
@@ -4077,16 +4102,24 @@ export type Database = {
         Args: { p_lead_ids: string[]; p_reason?: string; p_user_id: string };
         Returns: Json;
       };
+      lead_convert_to_deal: {
+        Args: { p_contact?: Json; p_deal?: Json; p_lead_id: string; p_organization?: Json };
+        Returns: Json;
+      };
+      lead_enroll: { Args: { p_lead_id: string; p_student?: Json }; Returns: Json };
       lead_set_status: {
         Args: { p_lead_id: string; p_reason?: string; p_status: string };
         Returns: {
           annual_revenue: number | null;
           assigned_to: string | null;
+          converted_at: string | null;
+          converted_to_deal: boolean;
           course: string | null;
           created_at: string;
           created_by: string | null;
           currency: string;
           custom_fields: NonNullable<Json>;
+          deal_id: string | null;
           deleted_at: string | null;
           email: string | null;
           email_slot: number;

@@ -47,6 +47,9 @@ export const leadSchema = z.object({
   updated_at: z.string(),
   deleted_at: z.string().nullable(),
   version: z.number().int(),
+  converted_at: z.string().nullable(),
+  converted_to_deal: z.boolean(),
+  deal_id: z.uuid().nullable(),
 });
 
 export type Lead = z.infer<typeof leadSchema>;
@@ -148,6 +151,8 @@ export const leadsCrmRowSchema = z.strictObject({
   createdBy: z.string().nullable(),
   updatedAt: z.string(),
   activitiesCount: z.number().int().nonnegative(),
+  convertedToDeal: z.boolean(),
+  deal_id: z.uuid().nullable(),
   assigned_to: z.uuid().nullable(),
   team_id: z.uuid().nullable(),
 });
