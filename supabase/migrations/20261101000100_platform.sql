@@ -192,6 +192,15 @@ $$;
 
 comment on function private.is_restoring() is 'Whether a row is being written back exactly as it was, by unmerge() or an undo. Clients of the Data API cannot set this.';
 
+create function private.is_importing() returns boolean
+language plpgsql stable parallel safe set search_path = '' as $$
+begin
+  return coalesce(current_setting('intake.importing', true), '') <> '';
+end
+$$;
+
+comment on function private.is_importing() is 'Whether a chunk of an import is being written: then nobody is told row by row.';
+
 create function private.touch_updated_at() returns trigger
 language plpgsql set search_path = '' as $$
 begin
@@ -270,6 +279,8 @@ revoke all on function private.is_timezone(text) from public, anon, authenticate
 revoke all on function private.is_restoring() from public, anon, authenticated, service_role;
 
 grant execute on function private.is_restoring() to authenticated, service_role;
+
+revoke all on function private.is_importing() from public, anon, authenticated, service_role;
 
 revoke all on function private.touch_updated_at() from public, anon, authenticated, service_role;
 

@@ -173,7 +173,8 @@ begin
 
   perform private.record_activity('enquiry', 'Enquired Again', 'Source: ' || p_source, p_lead_id => p_lead_id);
 
-  if lead.assigned_to is not null and lead.assigned_to is distinct from caller then
+  -- Of an import each owner hears once, at its end.
+  if lead.assigned_to is not null and lead.assigned_to is distinct from caller and not private.is_importing() then
     perform private.notify(
       lead.assigned_to, 'A lead enquired again', lead.lead_id || ' came back by ' || p_source || '.', 'lead', 'high', lead.id,
       p_metadata => jsonb_build_object('event', 'lead_enquired_again', 'lead_number', lead.lead_id)

@@ -271,7 +271,7 @@ declare
   -- Leads given to this person in this transaction, and how many of them were told one by one.
   counted integer[] := coalesce(nullif(current_setting(counter, true), '')::integer[], '{0,0}');
 begin
-  if new.assigned_to = auth.uid() then
+  if new.assigned_to = auth.uid() or private.is_importing() then
     return null;
   end if;
 

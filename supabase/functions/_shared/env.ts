@@ -35,6 +35,12 @@ export const metaEnvSchema = z.object({
     .default("v23.0"),
 });
 
+/** Set by the platform: Storage is asked in the service's name. */
+export const storageEnvSchema = z.object({
+  SUPABASE_URL: z.url(),
+  SUPABASE_SERVICE_ROLE_KEY: z.string().min(1),
+});
+
 export const workerEnvSchema = z.object({ WORKER_SECRET: secret });
 
 export function readEnv<Schema extends z.ZodType>(

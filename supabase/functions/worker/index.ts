@@ -1,18 +1,32 @@
 import { onShutdown, runInBackground } from "../_shared/background.ts";
 import { storedCredentials } from "../_shared/credentials.ts";
 import { connect } from "../_shared/db.ts";
-import { baseEnvSchema, metaEnvSchema, readEnv, workerEnvSchema } from "../_shared/env.ts";
+import {
+  baseEnvSchema,
+  metaEnvSchema,
+  readEnv,
+  storageEnvSchema,
+  workerEnvSchema,
+} from "../_shared/env.ts";
 import { createLogger } from "../_shared/log.ts";
 import { createMetaClient } from "../_shared/providers/meta.ts";
+import { createStorage } from "../_shared/storage.ts";
 import { createWorker } from "./app.ts";
 import { createDrainer } from "./drain.ts";
+import { importHandlers } from "./handlers/imports.ts";
 import { maintenanceHandlers } from "./handlers/maintenance.ts";
 import { metaHandlers } from "./handlers/meta.ts";
 import { createQueue } from "./queue.ts";
 
-const env = readEnv(baseEnvSchema.extend(metaEnvSchema.shape).extend(workerEnvSchema.shape));
+const env = readEnv(
+  baseEnvSchema
+    .extend(metaEnvSchema.shape)
+    .extend(storageEnvSchema.shape)
+    .extend(workerEnvSchema.shape),
+);
 const log = createLogger({ function: "worker" });
 const db = connect(env.SUPABASE_DB_URL, { name: "worker", max: 10 });
+const storage = createStorage({ url: env.SUPABASE_URL, key: env.SUPABASE_SERVICE_ROLE_KEY });
 const facebook = storedCredentials(db, "facebook");
 const meta = createMetaClient({
   baseUrl: env.META_GRAPH_URL,
@@ -25,7 +39,11 @@ const meta = createMetaClient({
 
 const drainer = createDrainer({
   queue: createQueue(db),
-  handlers: { ...maintenanceHandlers(), ...metaHandlers(db, meta) },
+  handlers: {
+    ...maintenanceHandlers(),
+    ...metaHandlers(db, meta),
+    ...importHandlers(db, storage),
+  },
   log,
 });
 

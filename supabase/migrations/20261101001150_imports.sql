@@ -1,0 +1,1349 @@
+-- Imports: a file of people becomes leads, and can be taken back.
+--
+-- The file lies in the private bucket `imports` under its owner's id. The worker reads it into staged rows,
+-- the owner says which column is which field, a dry run decides about every row, and the commit writes chunk
+-- by chunk: each is one transaction that is done or not, so that a worker killed halfway leaves no half of a
+-- row, and the next one goes on. Undo erases what nobody touched since and names the rest.
+
+-- Tables
+
+create table public.imports (
+  id uuid primary key default private.uuid_v7(),
+  created_by uuid not null references public.profiles (id) on delete cascade,
+  storage_path text not null,
+  file_name text not null,
+  format text not null,
+  has_header boolean not null default true,
+  size_bytes bigint not null,
+  encoding text,
+  delimiter text,
+  status text not null default 'reading',
+  failure text,
+  failure_detail text,
+  columns text[] not null default '{}',
+  suggested_mapping jsonb not null default '{}',
+  mapping jsonb,
+  defaults jsonb not null default '{}',
+  rows_total integer not null default 0,
+  chunks_total integer not null default 0,
+  chunks_done integer not null default 0,
+  counts jsonb not null default '{}',
+  results jsonb not null default '{}',
+  error_path text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  committed_at timestamptz,
+  undone_at timestamptz,
+  constraint imports_format_is_known check (format in ('csv', 'json')),
+  constraint imports_status_is_known check (status in (
+    'reading', 'read', 'checking', 'checked', 'committing', 'committed', 'stopped', 'undoing', 'undone', 'failed'
+  )),
+  constraint imports_delimiter_is_known check (delimiter in (',', ';', '|', E'\t')),
+  constraint imports_chunks_are_counted check (chunks_done between 0 and chunks_total)
+);
+
+comment on table public.imports is 'Imports of leads, from the upload to the undo. Seen by who started them and by scope all; changed by the import_* RPCs.';
+
+comment on column public.imports.storage_path is 'The file in the bucket imports: <user id>/….';
+
+comment on column public.imports.status is 'reading, read (mapping is due), checking, checked (the dry run is done), committing, committed, stopped (a commit that can go on), undoing, undone, failed.';
+
+comment on column public.imports.failure is 'Code of the error catalogue, if status is failed or stopped.';
+
+comment on column public.imports.columns is 'Headers of the file, or "Column 1", "Column 2", … without one.';
+
+comment on column public.imports.suggested_mapping is 'Columns whose headers say which field they are.';
+
+comment on column public.imports.mapping is 'Column to field.';
+
+comment on column public.imports.defaults is 'Values of fields that a row leaves empty.';
+
+comment on column public.imports.chunks_done is 'Chunks of the phase that runs: of reading it is not known before the end.';
+
+comment on column public.imports.counts is 'The dry run in numbers: {new, enquiry, duplicate, known, invalid}.';
+
+comment on column public.imports.results is 'What was written and taken back: {created, enquiries, skipped, failed, erased, withdrawn, kept}.';
+
+comment on column public.imports.error_path is 'The error file in the bucket imports: row, code, message.';
+
+create index imports_of_person on public.imports (created_by, created_at desc);
+
+create table public.import_mappings (
+  id uuid primary key default private.uuid_v7(),
+  created_by uuid not null default auth.uid() references public.profiles (id) on delete cascade,
+  name text not null,
+  mapping jsonb not null,
+  defaults jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint import_mappings_name_is_short check (btrim(name) <> '' and length(name) <= 120),
+  constraint import_mappings_name_is_unique unique (created_by, name),
+  constraint import_mappings_are_objects check (jsonb_typeof(mapping) = 'object' and jsonb_typeof(defaults) = 'object')
+);
+
+comment on table public.import_mappings is 'Mappings that people keep for the next file of the same kind. Everybody has their own.';
+
+create table private.import_state (
+  import_id uuid primary key references public.imports (id) on delete cascade,
+  claims jsonb not null,
+  offset_bytes bigint not null default 0,
+  plan_columns integer[] not null default '{}',
+  plan_fields text[] not null default '{}'
+);
+
+comment on table private.import_state is 'What an import needs to go on: for whom, how far the file is read, and the mapping as positions.';
+
+comment on column private.import_state.claims is 'The token of who started the running phase. Whether account and session still live is asked at every chunk.';
+
+create table private.import_rows (
+  import_id uuid not null references public.imports (id) on delete cascade,
+  row_no integer not null,
+  duplicate_of integer,
+  target_id uuid,
+  version_after bigint,
+  email text,
+  phone text,
+  external_id text,
+  decision text,
+  outcome text,
+  code text,
+  detail text,
+  cells text[] not null,
+  fields jsonb,
+  before jsonb,
+  constraint import_rows_pkey primary key (import_id, row_no),
+  constraint import_rows_decision_is_known check (decision in ('new', 'enquiry', 'duplicate', 'known', 'invalid')),
+  constraint import_rows_outcome_is_known check (outcome in ('created', 'enquiry', 'skipped', 'failed', 'erased', 'withdrawn', 'kept'))
+) with (fillfactor = 60);
+
+comment on table private.import_rows is 'The rows of a file with what was decided and done about each. Logged, because they are what an undo goes by.';
+
+comment on column private.import_rows.row_no is 'Place in the file; the first row after the header is 1.';
+
+comment on column private.import_rows.target_id is 'The lead it made or belongs to. No foreign key: the row does not follow a lead, it remembers.';
+
+comment on column private.import_rows.email is 'The e-mail that is the person, null where one address may be several.';
+
+comment on column private.import_rows.external_id is 'What makes a row count once: its own external id, or a digest of its fields.';
+
+comment on column private.import_rows.before is 'The known lead as it was before this row.';
+
+comment on column private.import_rows.version_after is 'Version of the lead as this import left it.';
+
+create index import_rows_by_email on private.import_rows (import_id, email, row_no) where email is not null;
+
+create index import_rows_by_phone on private.import_rows (import_id, phone, row_no) where phone is not null;
+
+create index import_rows_by_external_id on private.import_rows (import_id, external_id, row_no) where external_id is not null;
+
+create table private.import_chunks (
+  import_id uuid not null references public.imports (id) on delete cascade,
+  chunk integer not null,
+  first_id uuid not null,
+  last_id uuid not null,
+  constraint import_chunks_pkey primary key (import_id, chunk)
+);
+
+comment on table private.import_chunks is 'Between which ids, which are times, a chunk was written: younger rows of a lead are somebody''s work.';
+
+insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values (
+  'imports', 'imports', false, 20971520,
+  array['text/csv', 'text/plain', 'application/csv', 'application/json', 'application/vnd.ms-excel', 'application/octet-stream', 'text/tab-separated-values']
+);
+
+-- Policies
+
+alter table public.imports enable row level security;
+
+alter table public.import_mappings enable row level security;
+
+alter table private.import_state enable row level security;
+
+alter table private.import_rows enable row level security;
+
+alter table private.import_chunks enable row level security;
+
+create policy imports_read on public.imports for select to authenticated
+  using (created_by = (select private.gate_own()) or (select private.gate_all()) is not null);
+
+comment on policy imports_read on public.imports is 'One''s own; scope all: every import.';
+
+create policy import_mappings_read on public.import_mappings for select to authenticated
+  using (created_by = (select private.gate_own()));
+
+comment on policy import_mappings_read on public.import_mappings is 'One''s own.';
+
+create policy import_mappings_delete on public.import_mappings for delete to authenticated
+  using (created_by = (select private.gate_own()));
+
+comment on policy import_mappings_delete on public.import_mappings is 'One''s own; import_map() writes them.';
+
+create policy intake_imports_read on storage.objects for select to authenticated
+  using (bucket_id = 'imports' and split_part(name, '/', 1) = (select private.gate_own())::text);
+
+create policy intake_imports_create on storage.objects for insert to authenticated
+  with check (
+    bucket_id = 'imports'
+    and split_part(name, '/', 1) = (select private.gate_own())::text
+    and (select private.has_permission('leads.import'))
+  );
+
+create policy intake_imports_delete on storage.objects for delete to authenticated
+  using (bucket_id = 'imports' and split_part(name, '/', 1) = (select private.gate_own())::text);
+
+create trigger touch_updated_at before update on public.imports for each row execute function private.touch_updated_at();
+
+create trigger touch_updated_at before update on public.import_mappings for each row execute function private.touch_updated_at();
+
+create trigger audit after insert or delete on public.imports for each row execute function private.audit_row();
+
+-- Reading the file: called by the worker
+
+create function private.import_fields() returns text[]
+language sql immutable parallel safe set search_path = '' as $$
+  select array[
+    'salutation', 'first_name', 'last_name', 'name', 'email', 'phone', 'organization', 'website', 'job_title', 'industry', 'gender',
+    'no_of_employees', 'annual_revenue', 'territory', 'qualification', 'experience', 'course', 'source', 'status', 'value', 'currency',
+    'tags', 'assigned_to', 'external_id'
+  ]
+$$;
+
+comment on function private.import_fields() is 'Fields that a column can be; besides them custom_fields.<key>.';
+
+create function private.import_announce(p_import public.imports) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform realtime.send(
+    jsonb_build_object(
+      'id', p_import.id, 'status', p_import.status, 'rows_total', p_import.rows_total, 'chunks_done', p_import.chunks_done,
+      'chunks_total', p_import.chunks_total, 'counts', p_import.counts, 'results', p_import.results
+    ),
+    'import_progress', 'user:' || p_import.created_by, true
+  );
+end
+$$;
+
+comment on function private.import_announce(public.imports) is 'Tells the owner''s open browsers how far an import is: ids and counts only.';
+
+create function private.import_open(p_import_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select to_jsonb(i) || jsonb_build_object('offset_bytes', s.offset_bytes)
+    from public.imports i
+    join private.import_state s on s.import_id = i.id
+    where i.id = p_import_id
+  );
+end
+$$;
+
+comment on function private.import_open(uuid) is 'An import as the worker needs it, null if there is none.';
+
+create function private.import_fail(p_import_id uuid, p_code text, p_detail text) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+begin
+  update public.imports i
+  set status = case i.status when 'reading' then 'failed' when 'checking' then 'read' when 'committing' then 'stopped' else 'committed' end,
+    failure = p_code,
+    failure_detail = left(p_detail, 300)
+  where i.id = p_import_id and i.status in ('reading', 'checking', 'committing', 'undoing')
+  returning * into import;
+
+  if import.id is not null then
+    perform private.import_announce(import);
+  end if;
+end
+$$;
+
+comment on function private.import_fail(uuid, text, text) is 'Ends the phase that runs, with a code of the catalogue: a file that cannot be read is the end, the others can be begun again.';
+
+create function private.import_stage(
+  p_import_id uuid, p_offset bigint, p_next_offset bigint, p_columns text[], p_encoding text, p_delimiter text, p_rows jsonb, p_is_last boolean
+) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+  known constant text[] := private.import_fields();
+begin
+  perform from private.import_state s where s.import_id = p_import_id and s.offset_bytes = p_offset for update;
+
+  select * into import from public.imports i where i.id = p_import_id and i.status = 'reading' for update;
+
+  -- Another worker was here: its rows count.
+  if import.id is null or not exists (select from private.import_state s where s.import_id = p_import_id and s.offset_bytes = p_offset) then
+    return false;
+  end if;
+
+  insert into private.import_rows (import_id, row_no, cells, decision, code, detail)
+  select p_import_id, import.rows_total + r.n, array(select jsonb_array_elements_text(r.value -> 'cells')),
+    case when r.value ->> 'code' is not null then 'invalid' end, r.value ->> 'code', r.value ->> 'detail'
+  from jsonb_array_elements(p_rows) with ordinality r (value, n);
+
+  update private.import_state s set offset_bytes = p_next_offset where s.import_id = p_import_id;
+
+  update public.imports i
+  set rows_total = i.rows_total + jsonb_array_length(p_rows),
+    columns = p_columns,
+    encoding = p_encoding,
+    delimiter = p_delimiter,
+    status = case when p_is_last then 'read' else i.status end,
+    suggested_mapping = case when p_is_last then coalesce((
+      select jsonb_object_agg(f.header, f.field)
+      from (
+        select distinct on (v.field) h.header, v.field
+        from unnest(p_columns) with ordinality h (header, place)
+        cross join lateral (select regexp_replace(lower(btrim(regexp_replace(h.header, '([a-z])([A-Z])', '\1_\2', 'g'))), '[^a-z0-9]+', '_', 'g') as plain) n
+        cross join lateral (
+          select case
+            when n.plain = any (known) then n.plain
+            when n.plain in ('full_name', 'lead_name', 'student_name') then 'name'
+            when n.plain in ('mobile', 'mobile_no', 'phone_number', 'mobile_number', 'contact_number', 'whatsapp') then 'phone'
+            when n.plain in ('e_mail', 'email_address', 'email_id', 'mail') then 'email'
+            when n.plain in ('company', 'organisation') then 'organization'
+            when n.plain in ('lead_source') then 'source'
+            when n.plain in ('stage', 'lead_status') then 'status'
+            when n.plain in ('owner', 'lead_owner', 'counselor', 'assignee') then 'assigned_to'
+            when n.plain in ('city', 'location', 'state') then 'territory'
+          end as field
+        ) v
+        where v.field is not null and (select count(*) from unnest(p_columns) c where c = h.header) = 1
+        order by v.field, h.place
+      ) f
+    ), '{}') else i.suggested_mapping end
+  where i.id = p_import_id
+  returning * into import;
+
+  perform private.import_announce(import);
+
+  return true;
+end
+$$;
+
+comment on function private.import_stage(uuid, bigint, bigint, text[], text, text, jsonb, boolean) is 'Keeps the rows between two places of the file, once: false if that part was kept already.';
+
+-- The dry run
+
+create function private.import_read_row(
+  p_cells text[], p_columns integer[], p_fields text[], p_defaults jsonb, p_owners jsonb, p_stages jsonb,
+  out fields jsonb, out code text, out detail text
+)
+language plpgsql stable set search_path = '' as $$
+declare
+  longest constant jsonb := '{"salutation": 40, "first_name": 150, "last_name": 150, "name": 300, "organization": 300, "website": 2048, "job_title": 200, "industry": 200, "gender": 40, "no_of_employees": 40, "territory": 200, "qualification": 200, "course": 200, "source": 100, "external_id": 200}';
+  custom jsonb := '{}';
+  field text;
+  cell text;
+begin
+  fields := '{}';
+
+  for i in 1 .. cardinality(p_fields) loop
+    field := p_fields[i];
+    cell := nullif(btrim(p_cells[p_columns[i]], E' \t\r\n\u00a0'), '');
+
+    if cell is null then
+      cell := p_defaults ->> field;
+
+      continue when cell is null;
+    end if;
+
+    -- A spreadsheet's way of saying "this is no formula", as in our own exports.
+    if cell like '''%' and cell ~ '^''[=+@-]' then
+      cell := substr(cell, 2);
+    end if;
+
+    case
+      when field in ('email', 'phone') then
+        begin
+          fields := fields || jsonb_build_object(field, case field when 'email' then private.normalize_email(cell) else private.normalize_phone(cell) end);
+        exception when sqlstate 'PT422' then
+          code := field || '_invalid';
+          detail := field;
+          return;
+        end;
+      when field in ('annual_revenue', 'value', 'experience') then
+        cell := replace(replace(cell, ',', ''), ' ', '');
+
+        if cell !~ '^[0-9]{1,12}(\.[0-9]{1,6})?$' or (field = 'experience' and cell::numeric >= 999.95) then
+          code := 'number_invalid';
+          detail := field;
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object(field, round(cell::numeric, case field when 'experience' then 1 else 2 end));
+      when field = 'status' then
+        if p_stages ->> lower(cell) is null then
+          code := 'stage_unknown';
+          detail := 'status';
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object('status', p_stages ->> lower(cell));
+      when field = 'assigned_to' then
+        if p_owners ->> lower(cell) is null then
+          code := 'assignee_unavailable';
+          detail := 'assigned_to';
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object('assigned_to', p_owners ->> lower(cell));
+      when field = 'currency' then
+        if not private.is_currency(upper(cell)) then
+          code := 'currency_invalid';
+          detail := 'currency';
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object('currency', upper(cell));
+      when field = 'tags' then
+        fields := fields || jsonb_build_object('tags', (
+          select coalesce(jsonb_agg(t.tag order by t.n), '[]')
+          from (select btrim(s.tag) as tag, min(s.n) as n from regexp_split_to_table(cell, '[;,|]') with ordinality s (tag, n) where btrim(s.tag) <> '' group by 1) t
+        ));
+
+        if jsonb_array_length(fields -> 'tags') > 50 then
+          code := 'value_too_long';
+          detail := 'tags';
+          return;
+        end if;
+      when field like 'custom\_fields.%' then
+        custom := custom || jsonb_build_object(substr(field, 15), cell);
+      else
+        if field in ('first_name', 'last_name', 'name') then
+          cell := btrim(regexp_replace(cell, '\s+', ' ', 'g'));
+        end if;
+
+        if length(cell) > (longest ->> field)::integer then
+          code := 'value_too_long';
+          detail := field;
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object(field, cell);
+    end case;
+  end loop;
+
+  if custom <> '{}' then
+    if pg_column_size(custom) > 60000 then
+      code := 'value_too_long';
+      detail := 'custom_fields';
+      return;
+    end if;
+
+    fields := fields || jsonb_build_object('custom_fields', custom);
+  end if;
+
+  -- As a lead's own trigger does it: a name alone is split, parts are put together.
+  if fields ? 'name' and not fields ?| array['first_name', 'last_name'] then
+    fields := fields || jsonb_build_object(
+      'first_name', split_part(fields ->> 'name', ' ', 1),
+      'last_name', btrim(substr(fields ->> 'name', length(split_part(fields ->> 'name', ' ', 1)) + 1))
+    );
+  elsif fields ?| array['first_name', 'last_name'] then
+    fields := fields || jsonb_build_object('name', btrim(coalesce(fields ->> 'first_name', '') || ' ' || coalesce(fields ->> 'last_name', '')));
+  end if;
+
+  if length(fields ->> 'first_name') > 150 or length(fields ->> 'last_name') > 150 then
+    code := 'value_too_long';
+    detail := 'name';
+  elsif fields - array['source', 'status', 'currency', 'assigned_to', 'value'] = '{}' then
+    code := 'row_empty';
+  elsif coalesce(fields ->> 'name', '') = '' and not fields ?| array['email', 'phone'] then
+    code := 'row_nameless';
+  end if;
+end
+$$;
+
+comment on function private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb) is 'The fields of a row under a mapping, or the code of the first thing that is wrong with it and the field.';
+
+create function private.import_check_chunk(p_import public.imports, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  state private.import_state;
+  owner_column integer;
+  owners jsonb := '{}';
+  stages jsonb;
+  by_email boolean := coalesce((private.setting('leads.unique_email'))::boolean, true);
+  by_phone boolean := coalesce((private.setting('leads.unique_phone'))::boolean, true);
+  twin record;
+  earlier integer;
+begin
+  select * into state from private.import_state s where s.import_id = p_import.id;
+
+  select jsonb_object_agg(n.name, s.key) into stages
+  from public.pipeline_stages s
+  cross join lateral (values (lower(s.key)), (lower(s.name))) n (name);
+
+  owner_column := state.plan_columns[array_position(state.plan_fields, 'assigned_to')];
+
+  -- Each name of an owner is looked up once, and only within the importer's reach.
+  if owner_column is not null or p_import.defaults ? 'assigned_to' then
+    select coalesce(jsonb_object_agg(n.name, p.id), '{}') into owners
+    from (
+      select distinct lower(btrim(r.cells[owner_column])) as name
+      from private.import_rows r
+      where r.import_id = p_import.id and r.row_no between p_from and p_to
+      union
+      select lower(btrim(p_import.defaults ->> 'assigned_to'))
+    ) n
+    join public.profiles p on lower(p.email) = n.name or p.id::text = n.name
+    where private.may_assign_to(p.id);
+  end if;
+
+  update private.import_rows r
+  set (fields, code, detail, decision, duplicate_of, target_id, email, phone, external_id) = (
+    select f.fields, f.code, f.detail, case when f.code is not null then 'invalid' end, null::integer, null::uuid,
+      case when by_email and f.code is null then f.fields ->> 'email' end,
+      case when by_phone and f.code is null then f.fields ->> 'phone' end,
+      case when f.code is null then coalesce(f.fields ->> 'external_id', 'row:' || md5((f.fields - array['assigned_to', 'status'])::text)) end
+    from private.import_read_row(r.cells, state.plan_columns, state.plan_fields, p_import.defaults, owners, stages) f
+  )
+  where r.import_id = p_import.id and r.row_no between p_from and p_to
+    -- What reading the file found wrong stays wrong.
+    and (r.code is null or r.fields is not null);
+
+  -- Against the database, as it is now: the commit asks again.
+  update private.import_rows r
+  set decision = case when d.imported then 'known' when d.known is not null then 'enquiry' else 'new' end,
+    target_id = d.known
+  from (
+    select x.row_no, e.lead_id is not null as imported, coalesce(e.lead_id, m.id, p.id, i.lead_id) as known
+    from private.import_rows x
+    left join public.lead_enquiries e on e.source = coalesce(x.fields ->> 'source', 'Import') and e.external_id = x.external_id
+      and exists (select from public.leads l where l.id = e.lead_id and l.deleted_at is null)
+    left join public.leads m on m.email = x.email and m.email_slot = 0 and m.deleted_at is null
+    left join public.leads p on p.phone = x.phone and p.phone_slot = 0 and p.deleted_at is null
+    left join lateral (
+      select li.lead_id
+      from public.lead_identities li
+      join public.leads l on l.id = li.lead_id and l.deleted_at is null
+      where li.value in (x.email, x.phone)
+      order by li.created_at, li.id
+      limit 1
+    ) i on true
+    where x.import_id = p_import.id and x.row_no between p_from and p_to and x.code is null
+  ) d
+  where r.import_id = p_import.id and r.row_no = d.row_no;
+
+  -- Within the file, in its order: the same person as an earlier row that makes a lead, or the same row again.
+  for twin in
+    select r.row_no, r.email, r.phone, r.external_id
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision = 'new'
+      and exists (
+        select from private.import_rows o
+        where o.import_id = p_import.id and o.row_no < r.row_no and o.external_id = r.external_id
+        union all
+        select from private.import_rows o
+        where o.import_id = p_import.id and o.row_no < r.row_no and o.email = r.email
+        union all
+        select from private.import_rows o
+        where o.import_id = p_import.id and o.row_no < r.row_no and o.phone = r.phone
+      )
+    order by r.row_no
+  loop
+    select min(o.row_no) into earlier
+    from (
+      select x.row_no from private.import_rows x where x.import_id = p_import.id and x.external_id = twin.external_id and x.row_no < twin.row_no and x.decision = 'new'
+      union all
+      select x.row_no from private.import_rows x where x.import_id = p_import.id and x.email = twin.email and x.row_no < twin.row_no and x.decision = 'new'
+      union all
+      select x.row_no from private.import_rows x where x.import_id = p_import.id and x.phone = twin.phone and x.row_no < twin.row_no and x.decision = 'new'
+    ) o;
+
+    if earlier is not null then
+      update private.import_rows r set decision = 'duplicate', duplicate_of = earlier where r.import_id = p_import.id and r.row_no = twin.row_no;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function private.import_check_chunk(public.imports, integer, integer) is 'Reads rows under the mapping and decides about each.';
+
+-- The commit
+
+create function private.import_write_row(p_import_id uuid, p_row integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  entry private.import_rows;
+  row_source text;
+  reference text;
+  known uuid;
+  lead public.leads;
+  given jsonb;
+begin
+  select * into entry from private.import_rows r where r.import_id = p_import_id and r.row_no = p_row;
+
+  given := entry.fields;
+  row_source := coalesce(given ->> 'source', 'Import');
+  reference := entry.external_id;
+
+  perform private.lock_person(entry.email, entry.phone, row_source || ' ' || reference);
+
+  select e.lead_id into known
+  from public.lead_enquiries e
+  join public.leads l on l.id = e.lead_id and l.deleted_at is null
+  where e.source = row_source and e.external_id = reference;
+
+  if known is not null then
+    update private.import_rows r set outcome = 'skipped', target_id = known where r.import_id = p_import_id and r.row_no = p_row;
+    return;
+  end if;
+
+  -- The enquiry of a lead that is deleted has the reference: this one needs another.
+  if exists (select from public.lead_enquiries e where e.source = row_source and e.external_id = reference) then
+    reference := reference || ':' || p_import_id || ':' || p_row;
+  end if;
+
+  known := private.find_person(entry.email, entry.phone);
+
+  if known is not null then
+    select * into lead from public.leads l where l.id = known for no key update;
+
+    perform private.record_enquiry(known, row_source, 'import', reference, given || jsonb_build_object('import_id', p_import_id, 'row', p_row));
+
+    update private.import_rows r
+    set outcome = 'enquiry', target_id = known, external_id = reference, before = to_jsonb(lead),
+      version_after = (select l.version from public.leads l where l.id = known)
+    where r.import_id = p_import_id and r.row_no = p_row;
+
+    return;
+  end if;
+
+  if given ? 'assigned_to' and not private.may_assign_to((given ->> 'assigned_to')::uuid) then
+    perform private.fail('assignee_unavailable', given ->> 'assigned_to');
+  end if;
+
+  perform set_config('intake.enquiry', jsonb_build_object(
+    'channel', 'import', 'external_id', reference, 'payload', jsonb_build_object('import_id', p_import_id, 'row', p_row)
+  )::text, true);
+
+  insert into public.leads (
+    salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
+    annual_revenue, territory, qualification, experience, course, source, status, value, currency, tags, custom_fields, assigned_to
+  ) values (
+    given ->> 'salutation', coalesce(given ->> 'first_name', ''), coalesce(given ->> 'last_name', ''), coalesce(given ->> 'name', ''),
+    given ->> 'email', given ->> 'phone', given ->> 'organization', given ->> 'website', given ->> 'job_title', given ->> 'industry',
+    given ->> 'gender', given ->> 'no_of_employees', (given ->> 'annual_revenue')::numeric, given ->> 'territory',
+    given ->> 'qualification', (given ->> 'experience')::numeric, given ->> 'course', row_source, coalesce(given ->> 'status', ''),
+    coalesce((given ->> 'value')::numeric, 0), coalesce(given ->> 'currency', ''),
+    array(select jsonb_array_elements_text(coalesce(given -> 'tags', '[]'))), coalesce(given -> 'custom_fields', '{}'), (given ->> 'assigned_to')::uuid
+  ) returning * into lead;
+
+  perform set_config('intake.enquiry', '', true);
+
+  update private.import_rows r
+  set outcome = 'created', target_id = lead.id, external_id = reference,
+    -- After the triggers: whoever it was given to, it is as the import leaves it.
+    version_after = (select l.version from public.leads l where l.id = lead.id)
+  where r.import_id = p_import_id and r.row_no = p_row;
+end
+$$;
+
+comment on function private.import_write_row(uuid, integer) is 'Writes one row: a lead, an enquiry of a known one, or nothing if the row was imported before.';
+
+create function private.import_commit_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  entry record;
+  first_id uuid := private.uuid_v7();
+  said text;
+  what text;
+begin
+  perform set_config('intake.importing', p_import.id::text, true);
+
+  for entry in
+    select r.row_no
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
+    order by r.row_no
+  loop
+    begin
+      perform private.import_write_row(p_import.id, entry.row_no);
+    exception when others then
+      -- What the next attempt may do better ends the chunk; what the row itself is wrong about ends the row.
+      if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
+        raise;
+      end if;
+
+      get stacked diagnostics said = pg_exception_detail, what = constraint_name;
+
+      update private.import_rows r
+      set outcome = 'failed',
+        code = case when sqlstate like 'PT4%' then split_part(said, ':', 1) else 'row_refused' end,
+        detail = case when sqlstate like 'PT4%' then null else nullif(what, '') end
+      where r.import_id = p_import.id and r.row_no = entry.row_no;
+    end;
+  end loop;
+
+  insert into private.import_chunks (import_id, chunk, first_id, last_id) values (p_import.id, p_chunk, first_id, private.uuid_v7());
+
+  perform set_config('intake.importing', '', true);
+end
+$$;
+
+comment on function private.import_commit_chunk(public.imports, integer, integer, integer) is 'Writes the rows of a chunk; a row that is refused is marked and the others stand.';
+
+create function private.import_tell_owners(p_import public.imports) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.notify(
+    o.assigned_to, format('%s imported %s yours', o.leads, case o.leads when 1 then 'lead is' else 'leads are' end), 'Open your lead list to see them.', 'lead', 'normal',
+    p_metadata => jsonb_build_object('event', 'leads_imported', 'lead_count', o.leads, 'import_id', p_import.id)
+  )
+  from (
+    select l.assigned_to, count(distinct l.id) as leads
+    from private.import_rows r
+    join public.leads l on l.id = r.target_id
+    where r.import_id = p_import.id and r.outcome in ('created', 'enquiry') and l.assigned_to is not null and l.assigned_to <> p_import.created_by
+    group by l.assigned_to
+  ) o;
+
+  perform private.notify(
+    p_import.created_by, 'Import finished', format('%s rows of %s are in.', p_import.rows_total - coalesce((p_import.results ->> 'failed')::integer, 0), p_import.rows_total), 'info', 'normal',
+    p_metadata => jsonb_build_object('event', 'import_finished', 'import_id', p_import.id)
+  );
+end
+$$;
+
+comment on function private.import_tell_owners(public.imports) is 'One notification for each owner of imported leads, however many they are, and one for the importer.';
+
+-- The undo
+
+create function private.import_touched(p_lead public.leads, p_version bigint, p_last_id uuid) returns boolean
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  child record;
+  is_touched boolean;
+begin
+  if p_lead.version is distinct from p_version then
+    return true;
+  end if;
+
+  -- Whatever table follows leads, now or later: a row younger than the import is somebody's work.
+  for child in
+    select c.child, c.child_column, exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = c.child and a.attname = 'id' and a.atttypid = 'uuid'::regtype and not a.attisdropped
+    ) as has_id
+    from private.lead_children() c
+    where c.child <> 'public.notifications'::regclass
+  loop
+    execute format('select exists (select from %s c where c.%I = $1 and %s)', child.child, child.child_column, case when child.has_id then 'c.id > $2' else 'true' end)
+    into is_touched using p_lead.id, p_last_id;
+
+    if is_touched then
+      return true;
+    end if;
+  end loop;
+
+  return false;
+end
+$$;
+
+comment on function private.import_touched(public.leads, bigint, uuid) is 'Whether anybody changed a lead, or added something to it, since the import left it.';
+
+create function private.import_undo_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  entry private.import_rows;
+  lead public.leads;
+  written private.import_chunks;
+  since uuid;
+begin
+  select * into written from private.import_chunks c where c.import_id = p_import.id and c.chunk = p_chunk;
+
+  if written.chunk is null then
+    return;
+  end if;
+
+  -- The last row first, so that a lead with two of them goes back step by step.
+  for entry in
+    select r.* from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome in ('created', 'enquiry')
+    order by r.row_no desc
+  loop
+    select * into lead from public.leads l where l.id = entry.target_id for update;
+
+    if lead.id is null then
+      update private.import_rows r set outcome = 'erased' where r.import_id = p_import.id and r.row_no = entry.row_no;
+    elsif entry.outcome = 'created' then
+      if private.import_touched(lead, entry.version_after, written.last_id) then
+        update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
+      else
+        delete from public.leads l where l.id = lead.id;
+
+        update private.import_rows r set outcome = 'erased', target_id = null where r.import_id = p_import.id and r.row_no = entry.row_no;
+      end if;
+    else
+      delete from public.lead_enquiries e where e.lead_id = lead.id and e.external_id = entry.external_id and e.channel = 'import';
+
+      delete from public.notifications n where n.lead_id = lead.id and n.id between written.first_id and written.last_id;
+
+      delete from public.activities a where a.entity_id = lead.id and a.type = 'enquiry' and a.id between written.first_id and written.last_id;
+
+      if lead.version = entry.version_after then
+        since := private.uuid_v7();
+
+        perform private.restore_row('public.leads', entry.before, format('t.id = %L', lead.id));
+
+        -- Neither the stage it was re-opened to nor the way back is part of its history.
+        delete from public.lead_history h where h.lead_id = lead.id and (h.id between written.first_id and written.last_id or h.id > since);
+
+        delete from public.activities a
+        where a.entity_id = lead.id and a.type = 'status_change' and (a.id between written.first_id and written.last_id or a.id > since);
+
+        update private.import_rows r set outcome = 'withdrawn' where r.import_id = p_import.id and r.row_no = entry.row_no;
+
+        -- An earlier row of this import left the lead as it is now again.
+        continue;
+      end if;
+
+      update public.leads l set enquiries_count = greatest(l.enquiries_count - 1, 1) where l.id = lead.id;
+
+      update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function private.import_undo_chunk(public.imports, integer, integer, integer) is 'Takes the rows of a chunk back: leads nobody touched are erased, known leads are as they were, the others stay and are named.';
+
+-- One chunk of whatever an import is doing
+
+create function private.import_chunk_size() returns integer
+language sql immutable parallel safe set search_path = '' as $$
+  select 1000
+$$;
+
+comment on function private.import_chunk_size() is 'Rows that are written in one transaction.';
+
+create function private.import_step(p_import_id uuid, p_chunk integer) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+  owner_claims jsonb;
+  service_claims text := current_setting('request.jwt.claims', true);
+  size constant integer := private.import_chunk_size();
+  place integer;
+  totals jsonb;
+begin
+  select * into import from public.imports i where i.id = p_import_id for update;
+
+  if import.id is null or import.status not in ('checking', 'committing', 'undoing') or p_chunk <> import.chunks_done + 1 then
+    return jsonb_build_object(
+      'next', case when import.status in ('checking', 'committing', 'undoing') then import.chunks_done + 1 end,
+      'status', import.status
+    );
+  end if;
+
+  select s.claims into owner_claims from private.import_state s where s.import_id = p_import_id;
+
+  -- From here on it is the owner who writes, with what they may do now.
+  perform set_config('request.jwt.claims', owner_claims::text, true);
+
+  if not (private.has_permission('leads.import') and private.has_permission('leads.create')) then
+    perform set_config('request.jwt.claims', service_claims, true);
+
+    perform private.import_fail(p_import_id, 'permission_denied', 'leads.import, leads.create');
+
+    return jsonb_build_object('next', null, 'status', 'stopped');
+  end if;
+
+  place := case import.status when 'undoing' then import.chunks_total - p_chunk + 1 else p_chunk end;
+
+  case import.status
+    when 'checking' then
+      perform private.import_check_chunk(import, (place - 1) * size + 1, place * size);
+    when 'committing' then
+      perform private.import_commit_chunk(import, place, (place - 1) * size + 1, place * size);
+    else
+      perform private.import_undo_chunk(import, place, (place - 1) * size + 1, place * size);
+  end case;
+
+  if import.status = 'checking' then
+    select jsonb_object_agg(d.decision, d.rows) into totals
+    from (
+      select r.decision, count(*) as rows
+      from private.import_rows r
+      where r.import_id = p_import_id and r.row_no between (place - 1) * size + 1 and place * size
+      group by r.decision
+    ) d;
+  else
+    select jsonb_object_agg(o.name, o.rows) into totals
+    from (
+      select case r.outcome when 'enquiry' then 'enquiries' else r.outcome end as name, count(*) as rows
+      from private.import_rows r
+      where r.import_id = p_import_id and r.row_no between (place - 1) * size + 1 and place * size
+        and (import.status = 'committing' and r.outcome is not null or r.outcome in ('erased', 'withdrawn', 'kept'))
+      group by r.outcome
+    ) o;
+  end if;
+
+  update public.imports i
+  set chunks_done = p_chunk,
+    counts = case when import.status = 'checking' then private.add_counts(i.counts, totals) else i.counts end,
+    results = case when import.status = 'checking' then i.results else private.add_counts(i.results, totals) end,
+    status = case when p_chunk < i.chunks_total then i.status else case i.status when 'checking' then 'checked' when 'committing' then 'committed' else 'undone' end end,
+    committed_at = case when p_chunk = i.chunks_total and import.status = 'committing' then now() else i.committed_at end,
+    undone_at = case when p_chunk = i.chunks_total and import.status = 'undoing' then now() else i.undone_at end
+  where i.id = p_import_id
+  returning * into import;
+
+  if import.status = 'committed' then
+    perform private.import_tell_owners(import);
+  elsif import.status = 'undone' then
+    delete from public.notifications n
+    where n.metadata ->> 'import_id' = p_import_id::text and n.created_at >= import.created_at;
+  end if;
+
+  if import.status in ('checked', 'committed', 'undone') then
+    perform private.enqueue('import.report', jsonb_build_object('import_id', p_import_id), p_dedupe_key => p_import_id::text);
+  end if;
+
+  perform private.import_announce(import);
+
+  perform set_config('request.jwt.claims', service_claims, true);
+
+  return jsonb_build_object('next', case when import.status in ('checking', 'committing', 'undoing') then p_chunk + 1 end, 'status', import.status);
+end
+$$;
+
+comment on function private.import_step(uuid, integer) is 'Does the chunk of that number of the phase that runs, in the owner''s name, once: {status, next}. Another number than the one that is due does nothing.';
+
+create function private.add_counts(p_left jsonb, p_right jsonb) returns jsonb
+language plpgsql immutable parallel safe set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(c.key, c.total), '{}')
+    from (
+      select e.key, sum(e.value::bigint) as total
+      from (select * from jsonb_each_text(p_left) union all select * from jsonb_each_text(coalesce(p_right, '{}'))) e
+      group by e.key
+    ) c
+  );
+end
+$$;
+
+comment on function private.add_counts(jsonb, jsonb) is 'Two objects of counts, added key by key.';
+
+create function private.import_problems(p_import_id uuid, p_after integer default 0, p_limit integer default 200000)
+returns table (row_no integer, code text, field text, message text)
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return query
+  select r.row_no, r.code, r.detail, coalesce(e.message, r.code)
+  from private.import_rows r
+  left join public.error_codes e on e.code = r.code
+  where r.import_id = p_import_id and r.code is not null and r.row_no > p_after
+  order by r.row_no
+  limit p_limit;
+end
+$$;
+
+comment on function private.import_problems(uuid, integer, integer) is 'The rows of the error file.';
+
+create function private.import_reported(p_import_id uuid, p_path text) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+begin
+  update public.imports i set error_path = p_path where i.id = p_import_id returning * into import;
+
+  if import.id is not null then
+    perform private.import_announce(import);
+  end if;
+end
+$$;
+
+comment on function private.import_reported(uuid, text) is 'Says where the error file lies.';
+
+-- What clients call
+
+create function private.import_of_caller(p_import_id uuid) returns public.imports
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+begin
+  perform private.require_permission('leads.import');
+
+  select * into import
+  from public.imports i
+  where i.id = p_import_id and (i.created_by = private.gate_own() or private.gate_all() is not null)
+  for update;
+
+  if import.id is null then
+    perform private.fail('not_found', 'import');
+  end if;
+
+  return import;
+end
+$$;
+
+comment on function private.import_of_caller(uuid) is 'An import the caller may go on with, locked; error not_found otherwise.';
+
+create function private.import_start(p_storage_path text, p_format text, p_has_header boolean, p_delimiter text) returns public.imports
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+  caller uuid := private.gate_own();
+  bytes bigint;
+  kind text := lower(coalesce(nullif(btrim(p_format), ''), case when p_storage_path ~* '\.(json|ndjson|jsonl)$' then 'json' else 'csv' end));
+begin
+  perform private.require_permission('leads.import');
+
+  perform private.require_permission('leads.create');
+
+  if kind not in ('csv', 'json') then
+    perform private.fail('argument_invalid', 'p_format is csv or json');
+  end if;
+
+  if p_delimiter is not null and p_delimiter not in (',', ';', '|', E'\t') then
+    perform private.fail('argument_invalid', 'p_delimiter is a comma, semicolon, bar or tab');
+  end if;
+
+  select coalesce((o.metadata ->> 'size')::bigint, (o.metadata ->> 'contentLength')::bigint, 0) into bytes
+  from storage.objects o
+  where o.bucket_id = 'imports' and o.name = p_storage_path and split_part(o.name, '/', 1) = caller::text;
+
+  if bytes is null then
+    perform private.fail('import_file_missing', left(p_storage_path, 200));
+  end if;
+
+  if bytes > (select b.file_size_limit from storage.buckets b where b.id = 'imports') then
+    perform private.fail('import_too_large', bytes::text);
+  end if;
+
+  insert into public.imports (created_by, storage_path, file_name, format, has_header, size_bytes, delimiter)
+  values (caller, p_storage_path, regexp_replace(p_storage_path, '^.*/', ''), kind, coalesce(p_has_header, true), bytes, p_delimiter)
+  returning * into import;
+
+  insert into private.import_state (import_id, claims)
+  values (import.id, jsonb_build_object('sub', caller, 'role', 'authenticated', 'session_id', private.session_id()));
+
+  perform private.enqueue('import.read', jsonb_build_object('import_id', import.id), p_dedupe_key => import.id::text, p_max_attempts => 8);
+
+  return import;
+end
+$$;
+
+comment on function private.import_start(text, text, boolean, text) is 'Body of public.import_start().';
+
+create function private.import_begin(p_import public.imports, p_status text) returns public.imports
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports;
+begin
+  update private.import_state s
+  set claims = jsonb_build_object('sub', private.gate_own(), 'role', 'authenticated', 'session_id', private.session_id())
+  where s.import_id = p_import.id;
+
+  update public.imports i
+  set status = p_status,
+    failure = null,
+    failure_detail = null,
+    counts = case p_status when 'checking' then '{}' else i.counts end,
+    results = case p_status when 'checking' then '{}' else i.results end,
+    chunks_total = ceil(i.rows_total::numeric / private.import_chunk_size()),
+    chunks_done = case when p_status = 'committing' and i.status = 'stopped' then i.chunks_done else 0 end
+  where i.id = p_import.id
+  returning * into import;
+
+  perform private.enqueue('import.run', jsonb_build_object('import_id', import.id), p_dedupe_key => import.id::text, p_max_attempts => 8);
+
+  return import;
+end
+$$;
+
+comment on function private.import_begin(public.imports, text) is 'Starts a phase in the caller''s name.';
+
+create function private.import_map(p_import_id uuid, p_mapping jsonb, p_defaults jsonb, p_save_as text) returns public.imports
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports := private.import_of_caller(p_import_id);
+  fallback jsonb := coalesce(p_defaults, '{}');
+  known constant text[] := private.import_fields();
+  pair record;
+  place integer;
+  places integer[] := '{}';
+  fields text[] := '{}';
+  kept jsonb := '{}';
+begin
+  if import.status not in ('read', 'checked') then
+    perform private.fail('import_state', import.status);
+  end if;
+
+  if jsonb_typeof(p_mapping) is distinct from 'object' and jsonb_typeof(p_mapping) is distinct from 'array' or jsonb_typeof(fallback) <> 'object' then
+    perform private.fail('argument_invalid', 'p_mapping is {column: field} or [{column, field}], p_defaults {field: value}');
+  end if;
+
+  for pair in
+    select m.key as header, m.value as field
+    from jsonb_each_text(case when jsonb_typeof(p_mapping) = 'object' then p_mapping else '{}' end) m
+    union all
+    select m ->> 'column', m ->> 'field'
+    from jsonb_array_elements(case when jsonb_typeof(p_mapping) = 'array' then p_mapping else '[]' end) m
+  loop
+    continue when nullif(pair.field, '') is null;
+
+    if pair.field <> all (known) and pair.field !~ '^custom_fields\.[^.].{0,99}$' then
+      perform private.fail('import_field_unknown', left(pair.field, 120));
+    end if;
+
+    if (select count(*) from unnest(import.columns) c where c = pair.header) > 1 then
+      perform private.fail('import_column_ambiguous', left(pair.header, 120));
+    end if;
+
+    -- By its header, or by its place as in "#3".
+    place := coalesce(
+      array_position(import.columns, pair.header),
+      case when pair.header ~ '^#[0-9]{1,4}$' and substr(pair.header, 2)::integer between 1 and cardinality(import.columns) then substr(pair.header, 2)::integer end
+    );
+
+    if place is null then
+      perform private.fail('import_column_unknown', left(pair.header, 120));
+    end if;
+
+    if place = any (places) then
+      perform private.fail('import_column_mapped_twice', left(pair.header, 120));
+    end if;
+
+    if pair.field = any (fields) then
+      perform private.fail('import_field_mapped_twice', left(pair.field, 120));
+    end if;
+
+    places := places || place;
+    fields := fields || pair.field;
+    kept := kept || jsonb_build_object(pair.header, pair.field);
+  end loop;
+
+  if cardinality(fields) = 0 then
+    perform private.fail('argument_invalid', 'p_mapping names no field');
+  end if;
+
+  for pair in select d.key as field, d.value as value from jsonb_each(fallback) d loop
+    if pair.field <> all (array_remove(known, 'external_id')) and pair.field !~ '^custom_fields\.[^.].{0,99}$' then
+      perform private.fail('import_field_unknown', left(pair.field, 120));
+    end if;
+
+    if jsonb_typeof(pair.value) not in ('string', 'number') then
+      perform private.fail('argument_invalid', 'p_defaults: ' || left(pair.field, 120));
+    end if;
+
+    -- A field no column has: its cell is always empty.
+    if pair.field <> all (fields) then
+      places := places || 0;
+      fields := fields || pair.field;
+    end if;
+  end loop;
+
+  update private.import_state s set plan_columns = places, plan_fields = fields where s.import_id = p_import_id;
+
+  update public.imports i
+  set mapping = kept, defaults = fallback, status = 'read'
+  where i.id = p_import_id
+  returning * into import;
+
+  if nullif(btrim(p_save_as), '') is not null then
+    insert into public.import_mappings as m (created_by, name, mapping, defaults)
+    values (private.gate_own(), btrim(p_save_as), kept, fallback)
+    on conflict (created_by, name) do update set mapping = excluded.mapping, defaults = excluded.defaults;
+  end if;
+
+  return import;
+end
+$$;
+
+comment on function private.import_map(uuid, jsonb, jsonb, text) is 'Body of public.import_map().';
+
+create function private.import_advance(p_import_id uuid, p_to text) returns public.imports
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  import public.imports := private.import_of_caller(p_import_id);
+begin
+  if p_to = 'checking' and (import.status not in ('read', 'checked') or import.mapping is null)
+    or p_to = 'committing' and import.status not in ('checked', 'stopped')
+    or p_to = 'undoing' and import.status not in ('committed', 'stopped') then
+    perform private.fail('import_state', import.status);
+  end if;
+
+  -- A stopped commit has its last chunks still before it; those have nothing to take back.
+  return private.import_begin(import, p_to);
+end
+$$;
+
+comment on function private.import_advance(uuid, text) is 'Body of import_dry_run, import_commit and import_undo.';
+
+create function private.import_report(p_import_id uuid, p_decision text, p_after integer, p_limit integer)
+returns table (row_no integer, decision text, outcome text, code text, field text, message text, duplicate_of integer, lead_id uuid, lead_number text, cells text[])
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.require_permission('leads.import');
+
+  if not exists (select from public.imports i where i.id = p_import_id and (i.created_by = private.gate_own() or private.gate_all() is not null)) then
+    perform private.fail('not_found', 'import');
+  end if;
+
+  if p_limit is null or p_limit not between 1 and 1000 then
+    perform private.fail('argument_invalid', 'p_limit is 1 to 1000');
+  end if;
+
+  return query
+  select r.row_no, r.decision, r.outcome, r.code, r.detail, e.message, r.duplicate_of, l.id, l.lead_id, r.cells
+  from private.import_rows r
+  left join public.error_codes e on e.code = r.code
+  -- Whose lead it is, is for those to know who may see it.
+  left join public.leads l on l.id = r.target_id and l.deleted_at is null
+    and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
+  where r.import_id = p_import_id and r.row_no > coalesce(p_after, 0)
+    and (p_decision is null or r.decision = p_decision or r.outcome = p_decision)
+  order by r.row_no
+  limit p_limit;
+end
+$$;
+
+comment on function private.import_report(uuid, text, integer, integer) is 'Body of public.import_report().';
+
+create function public.import_start(p_storage_path text, p_format text default null, p_has_header boolean default true, p_delimiter text default null) returns public.imports
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_start(p_storage_path, p_format, p_has_header, p_delimiter);
+$$;
+
+comment on function public.import_start(text, text, boolean, text) is 'Starts an import of the caller''s file in the bucket imports (<own id>/…), csv or json (by the name, if not said), with or without a row of headers. Answers the import; its columns follow when its status is read. Needs leads.import. Errors: permission_denied, import_file_missing, import_too_large, argument_invalid. Answers D2-034.';
+
+create function public.import_map(p_import_id uuid, p_mapping jsonb, p_defaults jsonb default '{}', p_save_as text default null) returns public.imports
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_map(p_import_id, p_mapping, p_defaults, p_save_as);
+$$;
+
+comment on function public.import_map(uuid, jsonb, jsonb, text) is 'Says which column is which field: {"Mobile No": "phone"} or [{column, field}], columns by header or place (#3), fields as in leads, custom_fields.<key>, or external_id; with values for what a row leaves empty, and a name to keep the mapping under. Needs leads.import. Errors: import_column_unknown, import_column_ambiguous, import_column_mapped_twice, import_field_mapped_twice, import_field_unknown, import_state, not_found. Answers D2-034.';
+
+create function public.import_dry_run(p_import_id uuid) returns public.imports
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_advance(p_import_id, 'checking');
+$$;
+
+comment on function public.import_dry_run(uuid) is 'Reads every row under the mapping and decides about it, writing nothing else: new, enquiry (of a known lead), duplicate (of an earlier row), known (imported before), invalid. The counts stand in the import when its status is checked. Needs leads.import. Errors: import_state, not_found. Answers D2-034.';
+
+create function public.import_commit(p_import_id uuid) returns public.imports
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_advance(p_import_id, 'committing');
+$$;
+
+comment on function public.import_commit(uuid) is 'Writes the rows that the dry run found good, a thousand per transaction, in the caller''s name; also goes on with an import that was stopped. Needs leads.import and leads.create. Errors: import_state, not_found. Answers D2-034.';
+
+create function public.import_undo(p_import_id uuid) returns public.imports
+language sql volatile security invoker set search_path = '' as $$
+  select private.import_advance(p_import_id, 'undoing');
+$$;
+
+comment on function public.import_undo(uuid) is 'Takes a whole import back: leads that nobody touched since are erased, enquiries of known leads withdrawn and those leads put back; what was touched stays and is named by import_report(p_decision => ''kept''). Needs leads.import. Errors: import_state, not_found.';
+
+create function public.import_report(p_import_id uuid, p_decision text default null, p_after integer default 0, p_limit integer default 100)
+returns table (row_no integer, decision text, outcome text, code text, field text, message text, duplicate_of integer, lead_id uuid, lead_number text, cells text[])
+language sql stable security invoker set search_path = '' as $$
+  select * from private.import_report(p_import_id, p_decision, p_after, p_limit);
+$$;
+
+comment on function public.import_report(uuid, text, integer, integer) is 'The rows of an import with what was decided (p_decision: new, enquiry, duplicate, known, invalid) or done (created, enquiry, skipped, failed, erased, withdrawn, kept) about each, in the file''s order, after row p_after; lead_id only of leads the caller may see. Needs leads.import. Errors: not_found, argument_invalid. Answers D2-034.';
+
+-- Grants
+
+revoke all on public.imports, public.import_mappings from anon, authenticated, service_role;
+
+revoke all on private.import_state, private.import_rows, private.import_chunks from public, anon, authenticated, service_role;
+
+grant select on public.imports to authenticated;
+
+grant select, delete on public.import_mappings to authenticated;
+
+grant select, insert, update, delete on public.imports, public.import_mappings to service_role;
+
+revoke all on function
+  private.import_fields(),
+  private.import_announce(public.imports),
+  private.import_open(uuid),
+  private.import_fail(uuid, text, text),
+  private.import_stage(uuid, bigint, bigint, text[], text, text, jsonb, boolean),
+  private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb),
+  private.import_check_chunk(public.imports, integer, integer),
+  private.import_write_row(uuid, integer),
+  private.import_commit_chunk(public.imports, integer, integer, integer),
+  private.import_tell_owners(public.imports),
+  private.import_touched(public.leads, bigint, uuid),
+  private.import_undo_chunk(public.imports, integer, integer, integer),
+  private.import_chunk_size(),
+  private.import_step(uuid, integer),
+  private.add_counts(jsonb, jsonb),
+  private.import_problems(uuid, integer, integer),
+  private.import_reported(uuid, text),
+  private.import_of_caller(uuid),
+  private.import_start(text, text, boolean, text),
+  private.import_begin(public.imports, text),
+  private.import_map(uuid, jsonb, jsonb, text),
+  private.import_advance(uuid, text),
+  private.import_report(uuid, text, integer, integer)
+  from public, anon, authenticated, service_role;
+
+grant execute on function
+  private.import_open(uuid),
+  private.import_fail(uuid, text, text),
+  private.import_stage(uuid, bigint, bigint, text[], text, text, jsonb, boolean),
+  private.import_step(uuid, integer),
+  private.import_problems(uuid, integer, integer),
+  private.import_reported(uuid, text)
+  to service_role;
+
+grant execute on function
+  private.import_start(text, text, boolean, text),
+  private.import_map(uuid, jsonb, jsonb, text),
+  private.import_advance(uuid, text),
+  private.import_report(uuid, text, integer, integer)
+  to authenticated;
+
+revoke all on function
+  public.import_start(text, text, boolean, text),
+  public.import_map(uuid, jsonb, jsonb, text),
+  public.import_dry_run(uuid),
+  public.import_commit(uuid),
+  public.import_undo(uuid),
+  public.import_report(uuid, text, integer, integer)
+  from public, anon, authenticated, service_role;
+
+grant execute on function
+  public.import_start(text, text, boolean, text),
+  public.import_map(uuid, jsonb, jsonb, text),
+  public.import_dry_run(uuid),
+  public.import_commit(uuid),
+  public.import_undo(uuid),
+  public.import_report(uuid, text, integer, integer)
+  to authenticated;
+
+-- This module's errors
+
+insert into public.error_codes (code, sqlstate, message, hint) values
+  ('import_file_missing', 'PT404', 'There is no such file of yours in the bucket imports.', 'Upload it to <your user id>/<name> first.'),
+  ('import_too_large', 'PT413', 'The file is larger than imports may be.', 'Split it: 20 MiB and 100,000 rows are the most.'),
+  ('import_too_many_rows', 'PT413', 'The file has more than 100,000 rows.', 'Split it.'),
+  ('import_file_empty', 'PT422', 'The file has no rows.', 'The first row is taken as headers unless p_has_header is false.'),
+  ('import_file_unreadable', 'PT422', 'The file cannot be read as what it is said to be.', 'Save it as CSV in UTF-8, or send a JSON list of objects.'),
+  ('import_interrupted', 'PT503', 'The import was interrupted too often.', 'Begin the step again; what is done stays done.'),
+  ('import_header_missing', 'PT422', 'The first row does not look like headers.', 'Start again with p_has_header => false, or add a row of headers.'),
+  ('import_state', 'PT409', 'The import is not at this step.', 'Its status says where it is.'),
+  ('import_column_unknown', 'PT422', 'The file has no such column.', 'The columns stand in the import.'),
+  ('import_column_ambiguous', 'PT422', 'Several columns have this header.', 'Name the column by its place, as in #3.'),
+  ('import_column_mapped_twice', 'PT422', 'A column can be one field only.', null),
+  ('import_field_mapped_twice', 'PT422', 'A field can come from one column only.', null),
+  ('import_field_unknown', 'PT422', 'Leads have no such field to import.', 'Use a column of leads, or custom_fields.<key>.'),
+  ('row_ragged', 'PT422', 'The row has more or fewer cells than there are columns.', 'Look for a missing or a superfluous delimiter or quote.'),
+  ('row_not_an_object', 'PT422', 'The row is not a JSON object.', null),
+  ('row_empty', 'PT422', 'The row says nothing about anybody.', null),
+  ('row_nameless', 'PT422', 'The row has neither a name nor an e-mail address nor a phone number.', null),
+  ('row_refused', 'PT422', 'The database refused the row.', 'The constraint is named in details.'),
+  ('quote_unclosed', 'PT422', 'A quoted cell does not end as it should.', 'Double the quotes within a quoted cell.'),
+  ('encoding_invalid', 'PT422', 'The row has bytes that are no text in the file''s encoding.', 'Save the file in UTF-8.'),
+  ('number_invalid', 'PT422', 'This is not a number.', 'Send digits with at most one point.'),
+  ('currency_invalid', 'PT422', 'This is not the code of a currency.', 'Send a code such as INR.'),
+  ('value_too_long', 'PT422', 'The value is too long for its field.', null),
+  ('lead_touched', 'PT409', 'Somebody has worked on the lead since it was imported.', 'It stays; delete it by hand if it should go.');
