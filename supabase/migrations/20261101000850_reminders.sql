@@ -9,7 +9,7 @@
 
 create table public.reminders (
   id uuid primary key default private.uuid_v7(),
-  agent_id uuid not null references public.profiles (id) on delete cascade,
+  agent_id uuid not null default auth.uid() references public.profiles (id) on delete cascade,
   lead_owner_id uuid references public.profiles (id) on delete set null,
   team_id uuid references public.teams (id) on delete set null,
   remind_at timestamptz not null,

@@ -24,6 +24,8 @@ export interface AppOptions {
   allowedOrigins?: string[];
   maxBodyBytes?: number;
   log?: Logger;
+  /** What the log says of a path that is itself a secret. */
+  describePath?(path: string): string;
 }
 
 export interface App {
@@ -37,7 +39,7 @@ export interface App {
 
 const version = "0.1.0";
 
-function observe(log: Logger): MiddlewareHandler<AppEnv> {
+function observe(log: Logger, describePath: (path: string) => string): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const given = c.req.header("x-request-id");
     const requestId = given && /^[\w-]{8,100}$/.test(given) ? given : crypto.randomUUID();
@@ -48,7 +50,7 @@ function observe(log: Logger): MiddlewareHandler<AppEnv> {
     c.header("x-request-id", requestId);
     c.get("log").log(c.res.status >= 500 ? "error" : "info", "request", {
       method: c.req.method,
-      path: c.req.path,
+      path: describePath(c.req.path),
       status: c.res.status,
       ms: Math.round(performance.now() - started),
     });
@@ -105,7 +107,7 @@ export function createApp(options: AppOptions): App {
   const base = `/${options.name}`;
   const hono = new Hono<AppEnv>().basePath(base) as Hono<AppEnv>;
 
-  hono.use(observe(log));
+  hono.use(observe(log, options.describePath ?? ((path) => path)));
   hono.use(secure);
   hono.use(
     cors({

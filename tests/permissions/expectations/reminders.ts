@@ -25,7 +25,7 @@ export const reminders: ModuleExpectations = {
       ],
       "insert for oneself": [
         `insert into public.reminders (title, remind_at) values ('New', now())`,
-        "- x x  + +  + +  + 23502",
+        "- assignee_unavailable assignee_unavailable  + +  + +  + 23502",
       ],
       "insert for somebody else": [
         `insert into public.reminders (title, remind_at, agent_id) values ('New', now(), '${ids.own}')`,

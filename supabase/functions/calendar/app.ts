@@ -1,0 +1,68 @@
+// A person's tasks and reminders for calendar programs, behind a link that is itself the secret.
+
+import { type CalendarFeed, calendarFeedSchema } from "@intake/types";
+import { type App, createApp } from "../_shared/app.ts";
+import { sha256Hex } from "../_shared/crypto.ts";
+import { ApiError } from "../_shared/errors.ts";
+import type { Logger } from "../_shared/log.ts";
+import { calendar } from "./ics.ts";
+
+export interface CalendarDeps {
+  /** `headers` say where the request comes from, to whoever limits guessing. */
+  feed(tokenHash: string, headers: Record<string, string>): Promise<CalendarFeed>;
+  allowedOrigins?: string[];
+  log?: Logger;
+}
+
+const form = /^([0-9a-f]{64})\.ics$/;
+
+export function createCalendar(deps: CalendarDeps): App {
+  const app = createApp({
+    name: "calendar",
+    title: "Intake calendar",
+    description: "A person's tasks and reminders as an iCalendar feed.",
+    allowedOrigins: deps.allowedOrigins ?? [],
+    maxBodyBytes: 1024,
+    // The path is the secret.
+    describePath: (path) => (path.endsWith("/openapi.json") ? path : "/calendar/:file"),
+    ...(deps.log ? { log: deps.log } : {}),
+  });
+
+  app.route(
+    {
+      method: "get",
+      path: "/:file",
+      id: "calendar_feed",
+      summary: "The feed",
+      description:
+        "`<token>.ics`, as calendar_link_create() gives it. Unknown, revoked and of a person who is no longer active are the same.",
+      responses: {
+        200: { description: "The calendar", contentType: "text/calendar" },
+        404: { description: "There is no such calendar" },
+        429: { description: "Too many requests; Retry-After says how long to wait" },
+      },
+    },
+    async (c) => {
+      // Whatever does not look like a token is looked up all the same: one way for all, and counted.
+      const token = form.exec(c.req.param("file") ?? "")?.[1] ?? "";
+      const hash = await sha256Hex(new TextEncoder().encode(token));
+      const headers = c.req.header();
+      const { authorization: _a, cookie: _c, ...origin } = headers;
+      const feed = calendarFeedSchema.parse(await deps.feed(hash, origin));
+
+      if (feed.retry_after > 0) {
+        c.header("retry-after", String(feed.retry_after));
+        throw new ApiError(429, "rate_limited", "Too many requests.");
+      }
+      if (!feed.found) throw new ApiError(404, "not_found", "There is no such calendar.");
+
+      return c.body(calendar(feed.name ?? "", feed.items ?? []), 200, {
+        "content-type": "text/calendar; charset=utf-8",
+        "content-disposition": 'inline; filename="intake.ics"',
+        "cache-control": "private, max-age=300",
+      });
+    },
+  );
+
+  return app;
+}

@@ -1,0 +1,86 @@
+// iCalendar (RFC 5545), as much of it as a feed of moments needs. The libraries for it either ask for a
+// newer Node than we support or bring validators of their own along; this is what they would write.
+
+import type { CalendarItem } from "@intake/types";
+
+const encoder = new TextEncoder();
+
+/** A TEXT value: what would end the line, the value or the list is escaped, other controls are dropped. */
+export function escapeText(text: string): string {
+  return (
+    text
+      .replace(/\r\n?/g, "\n")
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
+      .replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, " ")
+      .replace(/[\\;,]/g, "\\$&")
+      .replace(/\n/g, "\\n")
+  );
+}
+
+/** Lines of 75 octets at most, never cut within a character. */
+export function fold(line: string): string {
+  let folded = "";
+  let octets = 0;
+  for (const character of line) {
+    const size = encoder.encode(character).length;
+    if (octets + size > 75) {
+      folded += "\r\n ";
+      octets = 1;
+    }
+    folded += character;
+    octets += size;
+  }
+  return folded;
+}
+
+/** `20260131T090000Z`. */
+export function utc(time: string | number): string {
+  return new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, "");
+}
+
+const minutes = { task: 30, reminder: 15 } as const;
+
+function event(item: CalendarItem): string[] {
+  const starts = Date.parse(item.starts_at);
+  const summary = item.lead_number ? `${item.title} (${item.lead_number})` : item.title;
+  return [
+    "BEGIN:VEVENT",
+    `UID:${item.kind}-${item.id}@intake`,
+    `DTSTAMP:${utc(item.updated_at)}`,
+    `LAST-MODIFIED:${utc(item.updated_at)}`,
+    `SEQUENCE:${item.version - 1}`,
+    `DTSTART:${utc(starts)}`,
+    `DTEND:${utc(starts + minutes[item.kind] * 60_000)}`,
+    `SUMMARY:${escapeText(summary)}`,
+    `CATEGORIES:${item.kind === "task" ? "Task" : "Reminder"}`,
+    ...(item.is_urgent ? ["PRIORITY:1"] : []),
+    // What is to be done makes nobody busy.
+    "TRANSP:TRANSPARENT",
+    ...(item.kind === "reminder"
+      ? [
+          "BEGIN:VALARM",
+          "ACTION:DISPLAY",
+          `DESCRIPTION:${escapeText(summary)}`,
+          "TRIGGER:PT0S",
+          "END:VALARM",
+        ]
+      : []),
+    "END:VEVENT",
+  ];
+}
+
+export function calendar(name: string, items: CalendarItem[]): string {
+  const lines = [
+    "BEGIN:VCALENDAR",
+    "VERSION:2.0",
+    "PRODID:-//Intake//Calendar//EN",
+    "CALSCALE:GREGORIAN",
+    "METHOD:PUBLISH",
+    `X-WR-CALNAME:${escapeText(name ? `Intake: ${name}` : "Intake")}`,
+    "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
+    "X-PUBLISHED-TTL:PT1H",
+    ...items.flatMap(event),
+    "END:VCALENDAR",
+  ];
+  return lines.map((line) => `${fold(line)}\r\n`).join("");
+}
