@@ -907,6 +907,169 @@ export type Database = {
         };
         Relationships: [];
       };
+      import_mappings: {
+        Row: {
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          id: string;
+          mapping: NonNullable<Json>;
+          name: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string;
+          defaults?: NonNullable<Json>;
+          id?: string;
+          mapping: NonNullable<Json>;
+          name: string;
+          updated_at?: string;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string;
+          defaults?: NonNullable<Json>;
+          id?: string;
+          mapping?: NonNullable<Json>;
+          name?: string;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "import_mappings_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "import_mappings_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "import_mappings_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      imports: {
+        Row: {
+          chunks_done: number;
+          chunks_total: number;
+          columns: string[];
+          committed_at: string | null;
+          counts: NonNullable<Json>;
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          delimiter: string | null;
+          encoding: string | null;
+          error_path: string | null;
+          failure: string | null;
+          failure_detail: string | null;
+          file_name: string;
+          format: string;
+          has_header: boolean;
+          id: string;
+          mapping: Json | null;
+          results: NonNullable<Json>;
+          rows_total: number;
+          size_bytes: number;
+          status: string;
+          storage_path: string;
+          suggested_mapping: NonNullable<Json>;
+          undone_at: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          chunks_done?: number;
+          chunks_total?: number;
+          columns?: string[];
+          committed_at?: string | null;
+          counts?: NonNullable<Json>;
+          created_at?: string;
+          created_by: string;
+          defaults?: NonNullable<Json>;
+          delimiter?: string | null;
+          encoding?: string | null;
+          error_path?: string | null;
+          failure?: string | null;
+          failure_detail?: string | null;
+          file_name: string;
+          format: string;
+          has_header?: boolean;
+          id?: string;
+          mapping?: Json | null;
+          results?: NonNullable<Json>;
+          rows_total?: number;
+          size_bytes: number;
+          status?: string;
+          storage_path: string;
+          suggested_mapping?: NonNullable<Json>;
+          undone_at?: string | null;
+          updated_at?: string;
+        };
+        Update: {
+          chunks_done?: number;
+          chunks_total?: number;
+          columns?: string[];
+          committed_at?: string | null;
+          counts?: NonNullable<Json>;
+          created_at?: string;
+          created_by?: string;
+          defaults?: NonNullable<Json>;
+          delimiter?: string | null;
+          encoding?: string | null;
+          error_path?: string | null;
+          failure?: string | null;
+          failure_detail?: string | null;
+          file_name?: string;
+          format?: string;
+          has_header?: boolean;
+          id?: string;
+          mapping?: Json | null;
+          results?: NonNullable<Json>;
+          rows_total?: number;
+          size_bytes?: number;
+          status?: string;
+          storage_path?: string;
+          suggested_mapping?: NonNullable<Json>;
+          undone_at?: string | null;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "imports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "imports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "imports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       integration_logs: {
         Row: {
           activity_type: string;
@@ -4019,6 +4182,211 @@ export type Database = {
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
+      import_commit: {
+        Args: { p_import_id: string };
+        Returns: {
+          chunks_done: number;
+          chunks_total: number;
+          columns: string[];
+          committed_at: string | null;
+          counts: NonNullable<Json>;
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          delimiter: string | null;
+          encoding: string | null;
+          error_path: string | null;
+          failure: string | null;
+          failure_detail: string | null;
+          file_name: string;
+          format: string;
+          has_header: boolean;
+          id: string;
+          mapping: Json | null;
+          results: NonNullable<Json>;
+          rows_total: number;
+          size_bytes: number;
+          status: string;
+          storage_path: string;
+          suggested_mapping: NonNullable<Json>;
+          undone_at: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "imports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      import_dry_run: {
+        Args: { p_import_id: string };
+        Returns: {
+          chunks_done: number;
+          chunks_total: number;
+          columns: string[];
+          committed_at: string | null;
+          counts: NonNullable<Json>;
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          delimiter: string | null;
+          encoding: string | null;
+          error_path: string | null;
+          failure: string | null;
+          failure_detail: string | null;
+          file_name: string;
+          format: string;
+          has_header: boolean;
+          id: string;
+          mapping: Json | null;
+          results: NonNullable<Json>;
+          rows_total: number;
+          size_bytes: number;
+          status: string;
+          storage_path: string;
+          suggested_mapping: NonNullable<Json>;
+          undone_at: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "imports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      import_map: {
+        Args: { p_defaults?: Json; p_import_id: string; p_mapping: Json; p_save_as?: string };
+        Returns: {
+          chunks_done: number;
+          chunks_total: number;
+          columns: string[];
+          committed_at: string | null;
+          counts: NonNullable<Json>;
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          delimiter: string | null;
+          encoding: string | null;
+          error_path: string | null;
+          failure: string | null;
+          failure_detail: string | null;
+          file_name: string;
+          format: string;
+          has_header: boolean;
+          id: string;
+          mapping: Json | null;
+          results: NonNullable<Json>;
+          rows_total: number;
+          size_bytes: number;
+          status: string;
+          storage_path: string;
+          suggested_mapping: NonNullable<Json>;
+          undone_at: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "imports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      import_report: {
+        Args: { p_after?: number; p_decision?: string; p_import_id: string; p_limit?: number };
+        Returns: {
+          cells: string[];
+          code: string;
+          decision: string;
+          duplicate_of: number;
+          field: string;
+          lead_id: string;
+          lead_number: string;
+          message: string;
+          outcome: string;
+          row_no: number;
+        }[];
+      };
+      import_start: {
+        Args: {
+          p_delimiter?: string;
+          p_format?: string;
+          p_has_header?: boolean;
+          p_storage_path: string;
+        };
+        Returns: {
+          chunks_done: number;
+          chunks_total: number;
+          columns: string[];
+          committed_at: string | null;
+          counts: NonNullable<Json>;
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          delimiter: string | null;
+          encoding: string | null;
+          error_path: string | null;
+          failure: string | null;
+          failure_detail: string | null;
+          file_name: string;
+          format: string;
+          has_header: boolean;
+          id: string;
+          mapping: Json | null;
+          results: NonNullable<Json>;
+          rows_total: number;
+          size_bytes: number;
+          status: string;
+          storage_path: string;
+          suggested_mapping: NonNullable<Json>;
+          undone_at: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "imports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      import_undo: {
+        Args: { p_import_id: string };
+        Returns: {
+          chunks_done: number;
+          chunks_total: number;
+          columns: string[];
+          committed_at: string | null;
+          counts: NonNullable<Json>;
+          created_at: string;
+          created_by: string;
+          defaults: NonNullable<Json>;
+          delimiter: string | null;
+          encoding: string | null;
+          error_path: string | null;
+          failure: string | null;
+          failure_detail: string | null;
+          file_name: string;
+          format: string;
+          has_header: boolean;
+          id: string;
+          mapping: Json | null;
+          results: NonNullable<Json>;
+          rows_total: number;
+          size_bytes: number;
+          status: string;
+          storage_path: string;
+          suggested_mapping: NonNullable<Json>;
+          undone_at: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "imports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       inbox_get: { Args: { p_id: string }; Returns: Json };
       inbox_list: {
         Args: { p_before?: string; p_limit?: number; p_provider?: string; p_state?: string };
