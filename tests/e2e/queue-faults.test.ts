@@ -187,6 +187,10 @@ describe("a campaign of kills", () => {
         (select count(*)::integer from faults.effects) as effects,
         (select count(distinct job_id)::integer from faults.effects) as jobs_with_effect,
         (select count(*)::integer from faults.calls) as calls`;
+    expect(
+      workers.map(({ child }) => child.exitCode),
+      "a worker outlives the database",
+    ).toEqual(workers.map(() => null));
     const { calls, ...rest } = outcome as { calls: number };
     await annotate(
       `seed ${seed}: ${jobCount} jobs, faults ${JSON.stringify(done)}, ${calls - jobCount} repeated calls, ${left} jobs left after the last fault, server back after ${recoveries.join(", ")} ms`,

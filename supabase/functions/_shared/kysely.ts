@@ -1,4 +1,4 @@
-// Kysely over a transaction that postgres.js has begun: it writes the queries, and nothing else.
+// Kysely over a transaction that is open already: it writes the queries, and nothing else.
 
 import {
   type DatabaseConnection,
@@ -8,12 +8,12 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from "kysely";
-import type { TransactionSql } from "postgres";
+import type { Transaction } from "./pool.ts";
 
-function connectionOver(transaction: TransactionSql): DatabaseConnection {
+function connectionOver(transaction: Transaction): DatabaseConnection {
   return {
     async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
-      const result = await transaction.unsafe(sql, [...parameters] as never[]);
+      const result = await transaction.query(sql, parameters);
       return { rows: Array.from(result) as Row[], numAffectedRows: BigInt(result.count ?? 0) };
     },
     streamQuery() {
@@ -26,7 +26,7 @@ const noTransaction = async () => {
   throw new Error("The transaction is open already.");
 };
 
-export function kyselyOver<Schema>(transaction: TransactionSql): Kysely<Schema> {
+export function kyselyOver<Schema>(transaction: Transaction): Kysely<Schema> {
   const connection = connectionOver(transaction);
   const driver: Driver = {
     init: async () => {},
