@@ -1,9 +1,11 @@
 import { benchQueue } from "./queue.ts";
 import { benchRls } from "./rls.ts";
+import { benchSearch } from "./search.ts";
 
 const BENCHES: Record<string, () => Promise<boolean>> = {
   queue: benchQueue,
   rls: benchRls,
+  search: benchSearch,
 };
 
 const name = process.argv[2] ?? "";

@@ -26,15 +26,15 @@ returns table (
   id uuid, lead_id text, name text, email text, phone text, organization text, status text, source text, score smallint,
   value numeric, currency text, assigned_to uuid, team_id uuid, created_at timestamptz, matched text, rank real, cursor jsonb
 )
-language plpgsql stable security definer set search_path = '' set pg_trgm.word_similarity_threshold = 0.5 as $$
+language plpgsql stable security definer set search_path = '' as $$
 declare
   scope text := private.scope_filter('l');
-  own uuid := private.gate_own();
   query text := lower(btrim(regexp_replace(coalesce(p_query, ''), '\s+', ' ', 'g')));
   digits text := regexp_replace(query, '[\s()+.\-/]', '', 'g');
   is_number boolean := digits ~ '^[0-9]{3,15}$';
   is_key boolean;
-  exact_phone text;
+  address text;
+  keyed uuid[];
   has_text text;
   words tsquery;
   filter text := '';
@@ -46,7 +46,7 @@ declare
   found_rows integer := 0;
   added integer;
 begin
-  if own is null then
+  if scope = 'false' then
     perform private.fail('account_inactive');
   end if;
 
@@ -67,12 +67,14 @@ begin
   -- What is typed says where to look: a key finds its lead, digits find a number, words find the rest.
   is_key := query ~ '^lead-[0-9]+$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 10);
 
-  if is_number and length(digits) >= 10 then
+  if is_number and is_key then
     begin
-      exact_phone := private.normalize_phone(query);
+      address := private.normalize_phone(query);
     exception when sqlstate 'PT422' then
-      exact_phone := null;
+      address := null;
     end;
+  else
+    address := query;
   end if;
 
   -- One LIKE per word: an index serves those, not LIKE ALL.
@@ -81,10 +83,29 @@ begin
     from unnest(case when is_number then array[digits] else string_to_array(query, ' ') end) w
   );
 
-  words := websearch_to_tsquery('simple', query);
+  if not is_number then
+    words := websearch_to_tsquery('simple', query);
+  end if;
+
+  -- Keys have indexes of their own and few hits: plans that are kept serve.
+  if query ~ '^lead-[0-9]+$' then
+    keyed := array(select x.id from public.leads x where x.lead_id = upper(query));
+  elsif is_key and is_number then
+    keyed := array(
+      select x.id from public.leads x where x.phone = address and x.deleted_at is null
+      union all
+      select i.lead_id from public.lead_identities i where i.value = address
+    );
+  elsif is_key then
+    keyed := array(
+      select x.id from public.leads x where x.email = address and x.deleted_at is null
+      union all
+      select i.lead_id from public.lead_identities i where i.value = address
+    );
+  end if;
 
   kinds := array[
-    case when is_key then '(l.lead_id = upper($1) or l.email = $1 or l.phone = $2 or l.id in (select i.lead_id from public.lead_identities i where i.value in ($1, $2)))' end,
+    case when is_key then 'l.id = any ($5)' end,
     has_text,
     case when not is_number then format(
       'l.id in (select n.lead_id from public.notes n where n.deleted_at is null and (not n.is_private or n.author_id = $4) and to_tsvector(''simple'', n.content) @@ $3) and not (%s)', has_text
@@ -99,21 +120,45 @@ begin
     -- A key that was found is the answer; near misses are for when nothing was found at all.
     exit when found_rows >= p_limit or (kind > 1 and is_key and (found_rows > 0 or first_kind = 1 and kind > 2)) or (kind = 4 and (found_rows > 0 or p_after is not null and first_kind < 4));
 
+    if kind = 4 then
+      perform set_config('pg_trgm.word_similarity_threshold', '0.5', true);
+    end if;
+
     after := case when p_after is not null and kind = first_kind then
       format(' and (l.created_at, l.id) < (%L::timestamptz, %L::uuid)', p_after ->> 'created_at', p_after ->> 'id') else '' end;
 
+    if kind = 1 and filter = '' and after = '' then
+      return query
+      select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at,
+        'key', 1::real, jsonb_build_object('kind', 1, 'created_at', l.created_at, 'id', l.id)
+      from public.leads l
+      where l.id = any (keyed)
+        and l.deleted_at is null
+        and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
+      order by l.created_at desc, l.id desc
+      limit p_limit;
+
+      get diagnostics found_rows = row_count;
+
+      continue;
+    end if;
+
+    -- Ranked outside, so that only what is shown is measured.
     return query execute format($query$
       select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at,
         %L::text, (%s)::real, jsonb_build_object('kind', %s, 'created_at', l.created_at, 'id', l.id)
-      from public.leads l
-      where l.deleted_at is null and %s and %s%s%s
-      order by l.created_at desc, l.id desc
-      limit %s
+      from (
+        select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at%s
+        from public.leads l
+        where l.deleted_at is null and %s and %s%s%s
+        order by l.created_at desc, l.id desc
+        limit %s
+      ) l
     $query$,
       (array['key', 'text', 'note', 'similar'])[kind],
       (array['1', '0.5 + extensions.word_similarity($1, l.search_text) / 2.5', '0.3', 'extensions.word_similarity($1, l.search_text) / 2'])[kind],
-      kind, scope, condition, filter, after, p_limit - found_rows
-    ) using query, exact_phone, words, own;
+      kind, case when kind in (2, 4) then ', l.search_text' end, scope, condition, filter, after, p_limit - found_rows
+    ) using query, address, words, auth.uid(), keyed;
 
     get diagnostics added = row_count;
 
@@ -131,8 +176,10 @@ returns table (
   id uuid, lead_id text, name text, email text, phone text, organization text, status text, source text, score smallint,
   value numeric, currency text, assigned_to uuid, team_id uuid, created_at timestamptz, matched text, rank real, cursor jsonb
 )
-language sql stable security invoker set search_path = '' as $$
-  select * from private.search_leads(p_query, p_limit, p_after, p_filter);
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  return query select * from private.search_leads(p_query, p_limit, p_after, p_filter);
+end
 $$;
 
 comment on function public.search_leads(text, integer, jsonb, jsonb) is 'Leads the caller may see, by number, e-mail, phone (also its last digits), fragments of name and organisation, words of notes, and names spelt nearly so; keys first, then text, notes and near misses, each newest first. p_filter {status, source, assigned_to, tags[], custom_fields{}} narrows. matched says by what (key, text, note, similar), rank how well (0 to 1); the cursor of the last row as p_after gives the next page. Errors: argument_invalid, account_inactive. Answers D2-035, D3-061, D4-030.';
