@@ -15,6 +15,11 @@ interface Names {
   notificationId: string;
   auditId: string;
   noteId: string;
+  contactId: string;
+  studentId: string;
+  taskId: string;
+  callId: string;
+  reminderId: string;
 }
 
 let names: Names;
@@ -41,6 +46,25 @@ beforeAll(async () => {
       .select("id")
       .single(),
   );
+  const task = expectData(
+    await admin.client.from("tasks").insert({ title: "Read me" }).select("id").single(),
+  );
+  const call = expectData(
+    await admin.client.from("calls").insert({ notes: "Read me" }).select("id").single(),
+  );
+  const reminder = expectData(
+    await admin.client
+      .from("reminders")
+      .insert({ title: "Read me", remind_at: "2030-01-01" })
+      .select("id")
+      .single(),
+  );
+  const contact = expectData(
+    await admin.client.from("contacts").insert({ name: "Read me" }).select("id").single(),
+  );
+  const student = expectData(
+    await admin.client.from("students").insert({ name: "Read me" }).select("id").single(),
+  );
   names = {
     supabase: admin.client,
     id: lead?.id ?? "",
@@ -49,6 +73,11 @@ beforeAll(async () => {
     notificationId: notification.id,
     auditId: entry?.id ?? "",
     noteId: note.id,
+    contactId: contact.id,
+    studentId: student.id,
+    taskId: task.id,
+    callId: call.id,
+    reminderId: reminder.id,
   };
 });
 

@@ -399,6 +399,6 @@ export const ledger: Record<string, Entry> = {
   "D4-099": notYet("reports"),
   "D4-100": notYet("notifications"),
   "D4-101": notYet("notifications"),
-  "D4-102": notYet("activities"),
+  "D4-102": proved(),
   "D4-103": notYet("integrations"),
 };

@@ -7,14 +7,11 @@ const encoder = new TextEncoder();
 
 /** A TEXT value: what would end the line, the value or the list is escaped, other controls are dropped. */
 export function escapeText(text: string): string {
-  return (
-    text
-      .replace(/\r\n?/g, "\n")
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through
-      .replace(/[\u0000-\u0009\u000b-\u001f\u007f]/g, " ")
-      .replace(/[\\;,]/g, "\\$&")
-      .replace(/\n/g, "\\n")
-  );
+  return text
+    .replace(/\r\n?/g, "\n")
+    .replace(/(?!\n)\p{Cc}/gu, " ")
+    .replace(/[\\;,]/g, "\\$&")
+    .replace(/\n/g, "\\n");
 }
 
 /** Lines of 75 octets at most, never cut within a character. */
