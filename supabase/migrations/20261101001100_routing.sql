@@ -205,7 +205,16 @@ begin
     select l.id
     from public.leads l
     join public.pipeline_stages s on s.key = l.status and not s.is_closed
-    where l.assigned_to is null and l.deleted_at is null
+    where l.assigned_to is null
+      and l.deleted_at is null
+      -- Who took it away from everybody by hand meant it.
+      and not coalesce((
+        select a.method = 'manual'
+        from public.lead_assignments a
+        where a.lead_id = l.id
+        order by a.assigned_at desc, a.id desc
+        limit 1
+      ), false)
     order by l.created_at, l.id
     limit p_limit
   loop

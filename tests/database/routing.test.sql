@@ -154,6 +154,10 @@ select results_eq(
 
 do $$ begin perform private.assign_waiting_leads(); end $$;
 
+update public.leads set assigned_to = null where name = 'Older';
+
+select is(private.assign_waiting_leads(), 0, 'what was taken away from everybody by hand stays so');
+
 -- Leads that need nobody
 
 insert into public.leads (name, assigned_to) select 'Owned', other from people;
