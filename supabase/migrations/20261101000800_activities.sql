@@ -60,12 +60,13 @@ create index activities_of_source on public.activities (source_id) where source_
 
 alter table public.activities enable row level security;
 
+-- Scalars, because an EXISTS may be hashed: then a long timeline would read every lead.
 create policy activities_read on public.activities for select to authenticated
   using (
-    (lead_id is not null and exists (select from public.leads l where l.id = activities.lead_id))
-    or (contact_id is not null and exists (select from public.contacts c where c.id = activities.contact_id))
-    or (student_id is not null and exists (select from public.students s where s.id = activities.student_id))
-    or (deal_id is not null and exists (select from public.deals d where d.id = activities.deal_id))
+    (select l.id from public.leads l where l.id = activities.lead_id) is not null
+    or (select c.id from public.contacts c where c.id = activities.contact_id) is not null
+    or (select s.id from public.students s where s.id = activities.student_id) is not null
+    or (select d.id from public.deals d where d.id = activities.deal_id) is not null
   );
 
 comment on policy activities_read on public.activities is 'Where the lead, contact, student or deal is visible. Always read by its id.';

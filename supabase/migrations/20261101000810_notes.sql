@@ -101,14 +101,15 @@ alter table public.notes enable row level security;
 
 alter table public.note_attachments enable row level security;
 
+-- Scalars, because an EXISTS may be hashed: then the notes of one lead would read every lead.
 create policy notes_read on public.notes for select to authenticated
   using (
     deleted_at is null
     and (not is_private or author_id = (select private.gate_own()))
     and (
-      (lead_id is not null and exists (select from public.leads l where l.id = notes.lead_id))
-      or (contact_id is not null and exists (select from public.contacts c where c.id = notes.contact_id))
-      or (student_id is not null and exists (select from public.students s where s.id = notes.student_id))
+      (select l.id from public.leads l where l.id = notes.lead_id) is not null
+      or (select c.id from public.contacts c where c.id = notes.contact_id) is not null
+      or (select s.id from public.students s where s.id = notes.student_id) is not null
     )
   );
 
@@ -131,9 +132,9 @@ create policy notes_change on public.notes for update to authenticated
     deleted_at is null
     and author_id = (select private.gate_own())
     and (
-      (lead_id is not null and exists (select from public.leads l where l.id = notes.lead_id))
-      or (contact_id is not null and exists (select from public.contacts c where c.id = notes.contact_id))
-      or (student_id is not null and exists (select from public.students s where s.id = notes.student_id))
+      (select l.id from public.leads l where l.id = notes.lead_id) is not null
+      or (select c.id from public.contacts c where c.id = notes.contact_id) is not null
+      or (select s.id from public.students s where s.id = notes.student_id) is not null
     )
   )
   with check (deleted_at is null and author_id = (select private.gate_own()));
@@ -141,17 +142,17 @@ create policy notes_change on public.notes for update to authenticated
 comment on policy notes_change on public.notes is 'One''s own words, about what one may still see.';
 
 create policy note_attachments_read on public.note_attachments for select to authenticated
-  using (exists (select from public.notes n where n.id = note_attachments.note_id));
+  using ((select n.id from public.notes n where n.id = note_attachments.note_id) is not null);
 
 comment on policy note_attachments_read on public.note_attachments is 'Where the note is visible. Always read by note_id.';
 
 create policy note_attachments_create on public.note_attachments for insert to authenticated
-  with check (exists (select from public.notes n where n.id = note_attachments.note_id and n.author_id = (select private.gate_own())));
+  with check ((select n.id from public.notes n where n.id = note_attachments.note_id and n.author_id = (select private.gate_own())) is not null);
 
 comment on policy note_attachments_create on public.note_attachments is 'To one''s own note.';
 
 create policy note_attachments_delete on public.note_attachments for delete to authenticated
-  using (exists (select from public.notes n where n.id = note_attachments.note_id and n.author_id = (select private.gate_own())));
+  using ((select n.id from public.notes n where n.id = note_attachments.note_id and n.author_id = (select private.gate_own())) is not null);
 
 comment on policy note_attachments_delete on public.note_attachments is 'From one''s own note.';
 
@@ -159,30 +160,33 @@ comment on policy note_attachments_delete on public.note_attachments is 'From on
 create policy intake_attachments_of_notes_read on storage.objects for select to authenticated
   using (
     bucket_id = 'attachments'
-    and exists (
-      select from public.notes n
+    and (
+      select n.id
+      from public.notes n
       where n.id = case when objects.name ~ '^notes/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/[^/]+$' then split_part(objects.name, '/', 2)::uuid end
-    )
+    ) is not null
   );
 
 create policy intake_attachments_of_notes_create on storage.objects for insert to authenticated
   with check (
     bucket_id = 'attachments'
-    and exists (
-      select from public.notes n
+    and (
+      select n.id
+      from public.notes n
       where n.id = case when objects.name ~ '^notes/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/[^/]+$' then split_part(objects.name, '/', 2)::uuid end
         and n.author_id = (select private.gate_own())
-    )
+    ) is not null
   );
 
 create policy intake_attachments_of_notes_delete on storage.objects for delete to authenticated
   using (
     bucket_id = 'attachments'
-    and exists (
-      select from public.notes n
+    and (
+      select n.id
+      from public.notes n
       where n.id = case when objects.name ~ '^notes/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/[^/]+$' then split_part(objects.name, '/', 2)::uuid end
         and n.author_id = (select private.gate_own())
-    )
+    ) is not null
   );
 
 -- Triggers

@@ -239,6 +239,34 @@ describe("the page of a lead", () => {
     const hidden = await stranger.client.rpc("lead_360", { p_lead_id: lead.id });
     expectError(hidden, { code: "PT404", details: "lead_not_found", status: 404 });
   });
+
+  it("[D2-023] has on its timeline, by itself, all that was done", async () => {
+    const lead = await addLead();
+    await addEmail(lead.id);
+    await counselor.client.rpc("interaction_log", { p_lead_id: lead.id, p_type: "call" });
+    await counselor.client.from("tasks").insert({ lead_id: lead.id, title: "Follow up call" });
+    await counselor.client.from("notes").insert({ lead_id: lead.id, content: "Wants cardiology" });
+    await counselor.client.rpc("lead_set_status", { p_lead_id: lead.id, p_status: "qualified" });
+    const converted = await counselor.client.rpc("lead_convert_to_deal", { p_lead_id: lead.id });
+    expect(converted.error).toBeNull();
+    const { data } = await counselor.client
+      .from("timeline")
+      .select("type, title, description, by, timestamp")
+      .eq("entity_id", lead.id);
+    const titles = data?.map((row) => row.title);
+    for (const title of [
+      "Lead Created",
+      "Email Sent",
+      "Call Logged",
+      "Task Created",
+      "Note Added",
+      "Status Changed",
+      "Converted to Deal",
+    ]) {
+      expect(titles).toContain(title);
+    }
+    expect(new Set(data?.map((row) => row.by))).toEqual(new Set(["Chetan Kumar"]));
+  });
 });
 
 describe("status", () => {

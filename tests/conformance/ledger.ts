@@ -192,7 +192,7 @@ export const ledger: Record<string, Entry> = {
   "D2-020": proved(),
   "D2-021": proved(),
   "D2-022": proved(),
-  "D2-023": notYet("activities"),
+  "D2-023": proved(),
   "D2-024": notYet("people"),
   "D2-025": proved(),
   "D2-026": proved(),

@@ -188,6 +188,41 @@ select throws_ok('select public.lead_timeline(''LEAD-000'')', 'PT404', null, 'a 
 
 select tests.clear_authentication();
 
+-- However long it is, it is read by its index, and the lead by its id
+
+insert into public.activities (lead_id, type, title, occurred_at) select lead, 'page_visit', 'Page', now() - make_interval(mins => n) from given, generate_series(1, 2000) n;
+
+analyze public.activities;
+
+create function pg_temp.plan(p_query text) returns text language plpgsql as $$
+declare
+  line text;
+  lines text := '';
+begin
+  for line in execute 'explain ' || p_query loop
+    lines := lines || line || E'\n';
+  end loop;
+
+  return lines;
+end
+$$;
+
+grant execute on function pg_temp.plan(text) to public;
+
+select tests.authenticate_as((select manager from people));
+
+select unalike(
+  pg_temp.plan(format('select * from public.timeline where entity_id = %L order by "timestamp" desc, id desc limit 50', lead)), '%hashed SubPlan%',
+  'a long timeline does not make the planner read every lead') from given;
+
+select alike(
+  pg_temp.plan(format('select * from public.timeline where entity_id = %L order by "timestamp" desc, id desc limit 50', lead)), '%Index Scan using activities_of_entity%',
+  'its page is read in order from its index') from given;
+
+select tests.clear_authentication();
+
+delete from public.activities where title = 'Page';
+
 -- The CRM list counts it
 
 select tests.authenticate_as((select manager from people));

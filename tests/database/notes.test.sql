@@ -159,7 +159,7 @@ insert into public.notes (contact_id, student_id, content) select contact, stude
 
 select set_eq(
   $$select entity_type, entity_id, title from public.timeline where description = 'Father pays'$$,
-  $$select 'contact', contact, 'Note Added' from others union all select 'student', student, 'Note Added' from others$$,
+  $$select 'contact' as kind, contact as id, 'Note Added' as title from others union all select 'student', student, 'Note Added' from others$$,
   'a note about two is on both timelines');
 
 select isnt((select last_contacted from public.contacts, others where id = contact), null, 'and moves when the contact was last dealt with');
