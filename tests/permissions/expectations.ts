@@ -37,4 +37,7 @@ for (const name of names) {
 /** Rows of the fixture that the modules add. */
 export const fixtureRows: string[] = modules.flatMap((module) => module.fixture ?? []);
 
+/** Policies that a trigger stands before. */
+export const maskedPolicies: string[] = modules.flatMap((module) => module.masked ?? []);
+
 export const expectations: Expectations = merge(modules);

@@ -5,6 +5,7 @@ const words = "(lead_id, agent_id, title, description, remind_at, status, recurr
 
 //   anon disabled revoked | own, other counselor | own, other manager | admin service
 export const reminders: ModuleExpectations = {
+  masked: ["reminders_create"],
   fixture: [
     `insert into public.reminders (id, title, lead_id, agent_id, remind_at) values ('${ids.row}', 'Matrix', '${ids.lead}', '${ids.own}', now() - interval '1 minute')`,
     `insert into public.reminders (id, title, agent_id, remind_at) values ('${ids.fresh}', 'Matrix', '${ids.own}', now() + interval '1 minute')`,

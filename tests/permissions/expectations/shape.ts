@@ -37,6 +37,11 @@ export interface ModuleExpectations {
   functions?: Record<string, FunctionExpectation>;
   buckets?: Record<string, BucketExpectation>;
   topics?: Record<string, TopicExpectation>;
+  /**
+   * Policies in whose place a trigger refuses, with a code of its own, everything that any persona
+   * tries: opening one changes nothing to be seen. Dropping it still has to.
+   */
+  masked?: string[];
   /** The row of the own counselor in tables that the shared fixture does not fill. */
   fixture?: string[];
 }
