@@ -5,6 +5,7 @@ import {
   communicationDirections,
   communicationStatuses,
   communicationTypes,
+  dealStages,
   errorCodes,
   knownSettings,
   metricTypes,
@@ -12,6 +13,7 @@ import {
   noteTypes,
   notificationPriorities,
   notificationTypes,
+  studentStatuses,
 } from "../../packages/types/src/index.ts";
 import { sql } from "../helpers/index.ts";
 
@@ -47,9 +49,11 @@ describe("TypeScript and the database know the same", () => {
     ["communications_type_is_known", communicationTypes],
     ["communications_direction_is_known", communicationDirections],
     ["communications_status_is_known", communicationStatuses],
+    ["deals_stage_is_known", dealStages],
     ["notes_note_type_is_known", noteTypes],
     ["notes_priority_is_known", notePriorities],
     ["notifications_type_is_known", notificationTypes],
+    ["students_status_is_known", studentStatuses],
     ["notifications_priority_is_known", notificationPriorities],
   ] as const)("words of %s", async (check, words) => {
     expect([...words].sort()).toEqual((await wordsOfCheck(check)).sort());

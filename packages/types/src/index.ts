@@ -14,6 +14,7 @@ export * from "./leads.ts";
 export * from "./messaging.ts";
 export * from "./notes.ts";
 export * from "./notifications.ts";
+export * from "./people.ts";
 export * from "./pipeline.ts";
 export * from "./reminders.ts";
 export * from "./routing.ts";
