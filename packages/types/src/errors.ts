@@ -74,6 +74,11 @@ export const errorCodes = [
   "currency_invalid",
   "value_too_long",
   "lead_touched",
+  "export_list_unknown",
+  "export_column_unknown",
+  "export_filter_invalid",
+  "export_too_large",
+  "export_interrupted",
 ] as const;
 
 /** Stable codes of edge functions alone. */

@@ -5,6 +5,7 @@ export * from "./calendar.ts";
 export * from "./calls.ts";
 export * from "./duplicates.ts";
 export * from "./errors.ts";
+export * from "./exports.ts";
 export * from "./health.ts";
 export * from "./identity.ts";
 export * from "./imports.ts";

@@ -57,6 +57,7 @@ export const knownSettings = {
   "audit.retention_months": z.number().int().min(0).max(1200),
   "notifications.retention_days": z.number().int().min(0).max(3650),
   "notifications.assignment_threshold": z.number().int().min(1).max(100),
+  "exports.keep_hours": z.number().int().min(1).max(720),
   "health.metrics_days": z.number().int().min(1).max(400),
 } as const;
 

@@ -13,6 +13,7 @@ import { createMetaClient } from "../_shared/providers/meta.ts";
 import { createStorage } from "../_shared/storage.ts";
 import { createWorker } from "./app.ts";
 import { createDrainer } from "./drain.ts";
+import { exportHandlers } from "./handlers/exports.ts";
 import { importHandlers } from "./handlers/imports.ts";
 import { maintenanceHandlers } from "./handlers/maintenance.ts";
 import { metaHandlers } from "./handlers/meta.ts";
@@ -43,6 +44,7 @@ const drainer = createDrainer({
     ...maintenanceHandlers(),
     ...metaHandlers(db, meta),
     ...importHandlers(db, storage),
+    ...exportHandlers(db, storage),
   },
   log,
 });
