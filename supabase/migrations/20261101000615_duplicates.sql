@@ -308,7 +308,14 @@ begin
     enquiries_count = (select sum(x.enquiries_count) from public.leads x where x.id = any (source_ids || p_target)),
     last_enquiry_at = (select max(x.last_enquiry_at) from public.leads x where x.id = any (source_ids || p_target)),
     last_interaction_at = (select max(x.last_interaction_at) from public.leads x where x.id = any (source_ids || p_target)),
-    max_stage = (select max(x.max_stage) from public.leads x where x.id = any (source_ids || p_target))
+    max_stage = (select max(x.max_stage) from public.leads x where x.id = any (source_ids || p_target)),
+    (deal_id, converted_at) = (
+      select x.deal_id, x.converted_at
+      from public.leads x
+      where x.id = any (source_ids || p_target)
+      order by x.deal_id is null, x.converted_at is null, x.id = p_target desc, array_position(source_ids, x.id)
+      limit 1
+    )
   where l.id = p_target;
 
   -- Addresses that lost stay known as this person's.

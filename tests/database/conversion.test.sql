@@ -152,6 +152,31 @@ select is(
   row('PT422'::text, 'argument_invalid: p_student must be an object'::text), 'and what is no object'
 );
 
+-- Merging
+
+select tests.authenticate_as((select admin from people));
+
+create temp table merged on commit drop as
+select public.merge_leads((select other from given), array[(select lead from given)]) as answer, (select l.deal_id from public.leads l, given g where l.id = g.lead) as deal;
+
+select is(
+  (select row(l.converted_to_deal, l.deal_id) from public.leads l, given g where l.id = g.other), (select row(true, deal) from merged),
+  'a lead that takes in a converted one is converted'
+);
+
+select is(
+  (select public.lead_convert_to_deal(g.other::text) ->> 'deal_id' from given g), (select deal::text from merged), 'and converting it answers that deal'
+);
+
+select public.unmerge((select (answer ->> 'merge_id')::uuid from merged));
+
+select is(
+  (select array_agg(l.deal_id order by l.id = g.lead) from public.leads l, given g where l.id in (g.lead, g.other)), (select array[null, deal] from merged),
+  'taken apart again each has what it had'
+);
+
+select is((select d.lead_id from public.deals d, merged m where d.id = m.deal), (select lead from given), 'and the deal is its lead''s again');
+
 select * from finish();
 
 rollback;
