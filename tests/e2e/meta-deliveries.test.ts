@@ -157,6 +157,23 @@ describe("a Graph API that fails", () => {
     60_000,
   );
 
+  it("by silence, while the worker loses its connections, only delays the lead", async () => {
+    const { lead, of } = await newLead();
+    await meta.fault({ kind: "hang", times: 1, ms: 1_000, match: `/${lead.id}` });
+    await meta.deliver(lead.id);
+    const isOpened = async () => {
+      const [row] =
+        await sql`select state from private.webhook_inbox where event_id = ${`leadgen:${lead.id}`}`;
+      return row?.state;
+    };
+    await expect.poll(isOpened, { timeout: 10_000, interval: 20 }).toBe("processing");
+    const killed = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'intake-worker'`;
+    expect(killed.length).toBeGreaterThan(0);
+    await meta.settled([lead.id]);
+    expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
+  }, 60_000);
+
   it("for good puts the event among the dead, from where it is replayed, and blocks no other", async () => {
     const { lead, of } = await newLead();
     const other = await newLead();

@@ -227,6 +227,25 @@ describe("draining", () => {
     expect(await drainer.drain(lease!)).toEqual({ done: 0, failed: 0, lost: 0 });
   });
 
+  it("outlasts a queue that cannot be asked for a moment, and gives up on one that is gone", async () => {
+    const fake = fakeQueue([job("1")]);
+    const drainer = drainerOf(fake.queue, { "test.job": async () => undefined });
+    const { claim } = fake.queue;
+    let calls = 0;
+    fake.queue.claim = async (...of) => {
+      if (++calls <= 3) throw new Error("the database is away");
+      return claim(...of);
+    };
+    expect(await drainer.drain((await drainer.acquire())!)).toMatchObject({ done: 1 });
+
+    const gone = fakeQueue([job("1")]);
+    gone.queue.claim = async () => {
+      throw new Error("the database is away");
+    };
+    const other = drainerOf(gone.queue, {});
+    expect(await other.drain((await other.acquire())!)).toEqual({ done: 0, failed: 0, lost: 0 });
+  });
+
   it("retries a kind that this deployment does not know", async () => {
     const { seen } = await drain([job("1", "test.unknown")], {});
     expect(seen.failed.get("1")).toEqual({ error: "Error: no handler for test.unknown" });

@@ -38,6 +38,9 @@ export interface DrainResult {
 
 const drainerSeconds = 30;
 
+/** So many times in a row may the queue not answer. */
+const failuresInARow = 10;
+
 class Stopping extends Error {
   override name = "Stopping";
 }
@@ -134,31 +137,55 @@ export function createDrainer(options: DrainOptions): Drainer {
     return queue.claim(free, leaseSeconds);
   }
 
+  /** Claims for the free places; null when the queue cannot be asked right now. */
+  async function tryClaim(lease: string, free: number): Promise<ClaimedJob[] | null> {
+    if (free === 0) return [];
+    try {
+      return await claim(lease, free);
+    } catch (error) {
+      if (error instanceof Stopping) throw error;
+      log.log("warn", "nothing could be claimed", describeError(error));
+      return null;
+    }
+  }
+
+  async function loop(
+    lease: string,
+    start: (job: ClaimedJob) => void,
+    running: Set<Promise<void>>,
+  ): Promise<void> {
+    const until = Date.now() + (options.claimForMs ?? 100_000);
+    let idleSince = Date.now();
+    let failures = 0;
+    while (!stopping.signal.aborted && Date.now() < until) {
+      const jobs = await tryClaim(lease, concurrency - running.size);
+      // A database that restarts is back in moments; one that is away for longer ends the drain.
+      failures = jobs ? 0 : failures + 1;
+      if (failures > failuresInARow) return;
+      for (const job of jobs ?? []) start(job);
+      if (running.size > 0 || !jobs) {
+        idleSince = Date.now();
+        await Promise.race([...running, pause(pauseMs * (1 + failures))]);
+      } else if (Date.now() - idleSince > lingerMs && !(await queue.isDue(waitForSeconds))) {
+        return;
+      } else {
+        await pause(pauseMs);
+      }
+    }
+  }
+
   async function drain(lease: string): Promise<DrainResult> {
     const result: DrainResult = { done: 0, failed: 0, lost: 0 };
-    const until = Date.now() + (options.claimForMs ?? 100_000);
     const running = new Set<Promise<void>>();
-    let idleSince = Date.now();
+    const start = (job: ClaimedJob) => {
+      const task = run(job).then((outcome) => {
+        result[outcome]++;
+        running.delete(task);
+      });
+      running.add(task);
+    };
     try {
-      while (!stopping.signal.aborted && Date.now() < until) {
-        const free = concurrency - running.size;
-        const jobs = free > 0 ? await claim(lease, free) : [];
-        for (const job of jobs) {
-          const task = run(job).then((outcome) => {
-            result[outcome]++;
-            running.delete(task);
-          });
-          running.add(task);
-        }
-        if (running.size > 0) {
-          idleSince = Date.now();
-          await Promise.race([...running, pause(pauseMs)]);
-        } else if (Date.now() - idleSince > lingerMs && !(await queue.isDue(waitForSeconds))) {
-          break;
-        } else {
-          await pause(pauseMs);
-        }
-      }
+      await loop(lease, start, running);
     } catch (error) {
       if (!(error instanceof Stopping)) log.log("error", "draining stopped", describeError(error));
     }
