@@ -92,9 +92,9 @@ async function inWorld(present: Known[], work: (world: World) => Promise<void>):
 async function advance({ tx }: World, id: string, to: string): Promise<void> {
   await tx`select from private.import_advance(${id}, ${to})`;
   for (let chunk: number | null = 1; chunk; ) {
-    const [step] = await tx<{ step: { next: number | null } }[]>`
+    const [row]: { step: { next: number | null } }[] = await tx`
       select private.import_step(${id}, ${chunk}) as step`;
-    chunk = step!.step.next;
+    chunk = row!.step.next;
   }
 }
 
