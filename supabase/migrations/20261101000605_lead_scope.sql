@@ -17,10 +17,11 @@ begin
     return new;
   end if;
 
+  -- Whoever moves the lead waits for this row, or this row for them: neither misses the other.
   select l.assigned_to, l.team_id into new.lead_owner_id, new.team_id
   from public.leads l
   where l.id = new.lead_id
-  for key share;
+  for no key update;
 
   if not found then
     perform private.fail('lead_not_found', new.lead_id::text);
