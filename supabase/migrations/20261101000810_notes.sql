@@ -289,6 +289,53 @@ create trigger prepare_note_attachment
   before insert on public.note_attachments
   for each row execute function private.prepare_note_attachment();
 
+-- RPCs
+
+create function private.note_delete(p_note_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller uuid := private.gate_own();
+  author uuid;
+begin
+  select n.author_id into author
+  from public.notes n
+  where n.id = p_note_id
+    and n.deleted_at is null
+    and (not n.is_private or n.author_id = caller)
+    and exists (
+      select
+      from (
+        select l.assigned_to, l.team_id, l.deleted_at from public.leads l where l.id = n.lead_id
+        union all
+        select c.assigned_to, c.team_id, c.deleted_at from public.contacts c where c.id = n.contact_id
+        union all
+        select s.assigned_to, s.team_id, s.deleted_at from public.students s where s.id = n.student_id
+      ) about
+      where about.deleted_at is null
+        and (private.gate_all() is not null or about.assigned_to = caller or about.team_id = any (private.gate_team()))
+    );
+
+  if not found then
+    perform private.fail('not_found', 'note');
+  end if;
+
+  if author is distinct from caller then
+    perform private.require_permission('leads.delete');
+  end if;
+
+  update public.notes n set deleted_at = clock_timestamp() where n.id = p_note_id;
+end
+$$;
+
+comment on function private.note_delete(uuid) is 'Body of public.note_delete().';
+
+create function public.note_delete(p_note_id uuid) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.note_delete(p_note_id);
+$$;
+
+comment on function public.note_delete(uuid) is 'Takes a note out of everybody''s sight, off the timeline, and its files with it. One''s own, or with leads.delete any that one sees. Errors: not_found, permission_denied. Answers D0-036.';
+
 -- Views
 
 create view public.lead_notes with (security_invoker = true) as
@@ -325,6 +372,14 @@ revoke all on function private.prepare_note() from public, anon, authenticated, 
 revoke all on function private.record_note() from public, anon, authenticated, service_role;
 
 revoke all on function private.prepare_note_attachment() from public, anon, authenticated, service_role;
+
+revoke all on function private.note_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function private.note_delete(uuid) to authenticated;
+
+revoke all on function public.note_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function public.note_delete(uuid) to authenticated;
 
 -- This module's errors
 

@@ -270,7 +270,7 @@ describe("the page of a lead", () => {
 });
 
 describe("status", () => {
-  it("of what was logged is moved by its author, and only forward", async () => {
+  it("[D0-012] of what was logged is moved by its author, and only forward", async () => {
     const lead = await addLead();
     const email = await addEmail(lead.id);
     const move = (fields: CommunicationUpdate) =>

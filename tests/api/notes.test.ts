@@ -145,6 +145,25 @@ describe("notes", () => {
     ]);
   });
 
+  it("[D0-036] are deleted by their author, and by who may delete leads", async () => {
+    const note = await addNote();
+    const remove = (person: Person, id = note.id) =>
+      person.client.rpc("note_delete", { p_note_id: id });
+    expectError(await remove(colleague), { code: "PT404", details: "not_found", status: 404 });
+    expect((await remove(counselor)).error).toBeNull();
+    const left = await counselor.client.from("notes").select().eq("id", note.id);
+    expect(left.data).toEqual([]);
+    const told = await counselor.client.from("timeline").select().eq("source_id", note.id);
+    expect(told.data).toEqual([]);
+    expectError(await remove(counselor), { code: "PT404", details: "not_found", status: 404 });
+    const another = await addNote();
+    expect((await remove(manager, another.id)).error).toBeNull();
+    const [kept] = await sql()`
+      select count(*)::int from public.notes where id in ${sql()([note.id, another.id])} and deleted_at is not null
+    `;
+    expect(kept?.count).toBe(2);
+  });
+
   it("are written in one's own name, about what one may see", async () => {
     const forged = { lead_id: lead.id, content: "Forged" };
     const inAnothersName = { ...forged, author_id: counselor.id };

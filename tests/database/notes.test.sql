@@ -141,6 +141,24 @@ select ok(
   (select bool_and(coalesce(a.after ->> 'content', '[redacted]') = '[redacted]') from public.audit_logs a, given g where a.resource = 'notes' and a.record_id in (g.note::text, g.secret::text)),
   'the audit trail tells of the change, not of the words');
 
+-- Deleting
+
+insert into public.notes (id, lead_id, author_id, content) select '00000000-0000-7000-8000-00000000d001', lead, manager, 'By the manager' from given, people;
+
+select tests.authenticate_as((select colleague from people));
+
+select throws_ok($$select public.note_delete('00000000-0000-7000-8000-00000000d001')$$, '42501', null, 'a counselor does not delete the words of another');
+
+select throws_ok(format('select public.note_delete(%L)', secret), 'PT404', null, 'and finds no private note to delete') from given;
+
+select tests.authenticate_as((select manager from people));
+
+select lives_ok($$select public.note_delete('00000000-0000-7000-8000-00000000d001')$$, 'the author does');
+
+select is(pg_temp.told(), '{"Wants neurology"}', 'and it leaves the timeline');
+
+select tests.clear_authentication();
+
 -- About contacts and students
 
 create temp table others on commit drop as select gen_random_uuid() as contact, gen_random_uuid() as student, gen_random_uuid() as stranger_contact;

@@ -52,6 +52,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "merge_preview(uuid,uuid[],jsonb)",
     "normalize_email(text)",
     "normalize_phone(text)",
+    "note_delete(uuid)",
     "notify_many(uuid[],text,text,text,text,uuid,uuid,text,text,jsonb,timestamp with time zone)",
     "organization_of_conversion(leads,jsonb)",
     "organization_timezone()",

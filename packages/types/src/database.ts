@@ -907,6 +907,77 @@ export type Database = {
         };
         Relationships: [];
       };
+      exports: {
+        Row: {
+          columns: string[];
+          created_at: string;
+          created_by: string;
+          expires_at: string | null;
+          failure: string | null;
+          filters: NonNullable<Json>;
+          finished_at: string | null;
+          id: string;
+          list: string;
+          row_count: number;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          columns: string[];
+          created_at?: string;
+          created_by: string;
+          expires_at?: string | null;
+          failure?: string | null;
+          filters?: NonNullable<Json>;
+          finished_at?: string | null;
+          id?: string;
+          list: string;
+          row_count?: number;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+        };
+        Update: {
+          columns?: string[];
+          created_at?: string;
+          created_by?: string;
+          expires_at?: string | null;
+          failure?: string | null;
+          filters?: NonNullable<Json>;
+          finished_at?: string | null;
+          id?: string;
+          list?: string;
+          row_count?: number;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "exports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "exports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "exports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       import_mappings: {
         Row: {
           created_at: string;
@@ -4179,6 +4250,30 @@ export type Database = {
       };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
       explain_score: { Args: { p_lead_id: string }; Returns: Json };
+      export_start: {
+        Args: { p_columns?: string[]; p_filters?: Json; p_list: string };
+        Returns: {
+          columns: string[];
+          created_at: string;
+          created_by: string;
+          expires_at: string | null;
+          failure: string | null;
+          filters: NonNullable<Json>;
+          finished_at: string | null;
+          id: string;
+          list: string;
+          row_count: number;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "exports";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
@@ -4570,6 +4665,7 @@ export type Database = {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
         Returns: Json;
       };
+      note_delete: { Args: { p_note_id: string }; Returns: undefined };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
       notifications_read_all: { Args: Record<PropertyKey, never>; Returns: number };
       notify: {
