@@ -166,11 +166,12 @@ comment on function private.require_lead_in_scope(uuid) is 'Raises lead_not_foun
 create function private.person_for_work(p_wanted uuid, p_before uuid, p_lead_id uuid, p_is_new boolean) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
-  if p_wanted is null and p_is_new then
+  -- Whether one may have it oneself is for the policy to say.
+  if p_is_new and (p_wanted is null or p_wanted = auth.uid()) then
     return coalesce(private.gate_own(), (select l.assigned_to from public.leads l where l.id = p_lead_id));
   end if;
 
-  if auth.uid() is not null and p_wanted is distinct from p_before and not private.may_assign_to(p_wanted) and p_wanted is not null then
+  if auth.uid() is not null and p_wanted is not null and p_wanted is distinct from p_before and not private.may_assign_to(p_wanted) then
     perform private.fail('assignee_unavailable', p_wanted::text);
   end if;
 

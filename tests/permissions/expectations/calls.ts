@@ -26,8 +26,8 @@ export const calls: ModuleExpectations = {
         "- x x  + +  + +  + +",
       ],
       "insert for somebody else": [
-        `insert into public.calls (agent_id) values ('${ids.own}')`,
-        "- assignee_unavailable assignee_unavailable  + assignee_unavailable  + assignee_unavailable  + +",
+        `insert into public.calls (agent_id) values ('${ids.colleague}')`,
+        "- assignee_unavailable assignee_unavailable  assignee_unavailable assignee_unavailable  + assignee_unavailable  + +",
       ],
       update: [
         `update public.calls set outcome = 'interested' where id = '${ids.row}'`,

@@ -26,11 +26,11 @@ export const reminders: ModuleExpectations = {
       ],
       "insert for oneself": [
         `insert into public.reminders (title, remind_at) values ('New', now())`,
-        "- assignee_unavailable assignee_unavailable  + +  + +  + 23502",
+        "- x x  + +  + +  + 23502",
       ],
       "insert for somebody else": [
-        `insert into public.reminders (title, remind_at, agent_id) values ('New', now(), '${ids.own}')`,
-        "- assignee_unavailable assignee_unavailable  + assignee_unavailable  + assignee_unavailable  + +",
+        `insert into public.reminders (title, remind_at, agent_id) values ('New', now(), '${ids.colleague}')`,
+        "- assignee_unavailable assignee_unavailable  assignee_unavailable assignee_unavailable  + assignee_unavailable  + +",
       ],
       update: [
         `update public.reminders set title = 'Changed' where id = '${ids.row}'`,

@@ -29,8 +29,8 @@ export const tasks: ModuleExpectations = {
         "- x x  + +  + +  + +",
       ],
       "insert for somebody else": [
-        `insert into public.tasks (title, assigned_to) values ('New', '${ids.own}')`,
-        "- assignee_unavailable assignee_unavailable  + assignee_unavailable  + assignee_unavailable  + +",
+        `insert into public.tasks (title, assigned_to) values ('New', '${ids.colleague}')`,
+        "- assignee_unavailable assignee_unavailable  assignee_unavailable assignee_unavailable  + assignee_unavailable  + +",
       ],
       update: [
         `update public.tasks set completed = true where id = '${ids.row}'`,
