@@ -61,7 +61,7 @@ async function readList(
         tx,
       ),
     );
-    const page = result.rows[0];
+    const page: Page | undefined = result.rows[0];
     after = page?.last_id ?? null;
     rows += page?.row_count ?? 0;
     if (page?.csv) parts.push(encoder.encode(page.csv));
