@@ -224,6 +224,47 @@ from given, lateral (values
   (format('%L, %L', 'LEAD-000', 'call'), 'PT404', 'lead_not_found', 'and a lead that is not there')
 ) t (args, state, code, what);
 
+-- What belongs to a lead goes with it through a merge, and comes back byte for byte
+
+select tests.clear_authentication();
+
+create temp table merged on commit drop as select gen_random_uuid() as target, null::uuid as merge;
+
+grant select, update on merged to public;
+
+insert into public.leads (id, name, assigned_to) select target, 'Target Lead', counselor from merged, people;
+
+create function pg_temp.belongings(p_lead uuid) returns jsonb language sql as $$
+  select jsonb_build_object(
+    'communications', (select jsonb_agg(to_jsonb(c) order by c.id) from public.communications c where c.lead_id = p_lead),
+    'notes', (select jsonb_agg(to_jsonb(n) order by n.id) from public.notes n where n.lead_id = p_lead),
+    'timeline', (select jsonb_agg(to_jsonb(a) order by a.id) from public.activities a where a.lead_id = p_lead)
+  );
+$$;
+
+create temp table before on commit drop as select pg_temp.belongings(lead) as rows from given;
+
+select tests.authenticate_as((select admin from people));
+
+update merged set merge = (public.merge_leads(target, array(select lead from given)) ->> 'merge_id')::uuid;
+
+select tests.clear_authentication();
+
+select is(
+  jsonb_array_length(pg_temp.belongings(target) -> 'communications'), (select jsonb_array_length(rows -> 'communications') from before),
+  'a merge takes what was said along') from merged;
+
+select results_eq(
+  'select distinct c.lead_owner_id from public.communications c, merged m where c.lead_id = m.target', 'select counselor from people', 'and who sees it follows the lead it went to');
+
+select tests.authenticate_as((select admin from people));
+
+do $$ begin perform public.unmerge((select merge from merged)); end $$;
+
+select tests.clear_authentication();
+
+select is(pg_temp.belongings(lead), (select rows from before), 'taken apart, it is what it was, byte for byte') from given;
+
 select * from finish();
 
 rollback;

@@ -4665,6 +4665,7 @@ export type Database = {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
         Returns: Json;
       };
+      note_delete: { Args: { p_note_id: string }; Returns: undefined };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
       notifications_read_all: { Args: Record<PropertyKey, never>; Returns: number };
       notify: {
