@@ -1,7 +1,7 @@
 // Exports: read page by page as the person who asked, written to Storage, removed when they expire.
 
 import { exportPayloadSchema } from "@intake/types";
-import { sql } from "kysely";
+import { type QueryResult, sql } from "kysely";
 import type { Claims, Database } from "../../_shared/db.ts";
 import { isDatabaseError } from "../../_shared/errors.ts";
 import type { Storage } from "../../_shared/storage.ts";
@@ -54,14 +54,14 @@ async function readList(
   do {
     signal.throwIfAborted();
     const cursor: string | null = after;
-    const result = await db.asUser(opened.claims, (tx) =>
+    const result: QueryResult<Page> = await db.asUser(opened.claims, (tx) =>
       sql<Page>`
         select csv, last_id, row_count
         from private.export_page(${opened.id}::uuid, ${cursor}::uuid, ${pageRows}::integer)`.execute(
         tx,
       ),
     );
-    const page: Page | undefined = result.rows[0];
+    const page = result.rows[0];
     after = page?.last_id ?? null;
     rows += page?.row_count ?? 0;
     if (page?.csv) parts.push(encoder.encode(page.csv));
