@@ -798,6 +798,17 @@ language sql volatile security invoker set search_path = '' as $$
   select private.disconnect_integration(p_type)
 $$;
 
+create function private.require_integration(p_type text) returns void
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  perform private.require_permission('integrations.manage');
+
+  if not exists (select from public.integrations i where i.type = p_type) then
+    perform private.fail('integration_not_found', left(p_type, 80));
+  end if;
+end
+$$;
+
 create function private.integration_connect(p_type text, p_credentials jsonb, p_config jsonb default null) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -823,6 +834,9 @@ begin
   update public.integrations
   set status = 'connected', credentials_secret = v_name, config = coalesce(p_config, config), last_error = null
   where type = p_type;
+
+  insert into public.integration_logs (integration_name, activity_type, description, status)
+  values (p_type, 'connect', 'Connected', 'success');
 
   return jsonb_build_object('type', p_type, 'status', 'connected');
 end
@@ -929,6 +943,7 @@ revoke all on function
   private.list_rejections(timestamptz),
   private.test_mapping(jsonb, text, text),
   private.disconnect_integration(text),
+  private.require_integration(text),
   private.integration_connect(text, jsonb, jsonb),
   private.integration_credentials(text),
   public.inbox_list(text, text, integer, uuid),
@@ -962,6 +977,7 @@ grant execute on function
   private.list_rejections(timestamptz),
   private.test_mapping(jsonb, text, text),
   private.disconnect_integration(text),
+  private.require_integration(text),
   public.inbox_list(text, text, integer, uuid),
   public.inbox_get(uuid),
   public.inbox_replay(uuid),
@@ -1077,6 +1093,8 @@ comment on function private.list_rejections(timestamptz) is 'Body of inbox_rejec
 comment on function private.test_mapping(jsonb, text, text) is 'Body of lead_source_mapping_test.';
 
 comment on function private.disconnect_integration(text) is 'Body of integration_disconnect.';
+
+comment on function private.require_integration(text) is 'Refuses who may not manage integrations, and a type that there is not.';
 
 comment on function private.integration_connect(text, jsonb, jsonb) is 'Stores credentials that were tested in Vault and shows the integration as connected. For edge functions only.';
 

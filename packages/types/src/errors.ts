@@ -92,6 +92,9 @@ export const functionErrorCodes = [
   "route_not_found",
   "method_not_allowed",
   "provider_not_configured",
+  "provider_unreachable",
+  "credentials_refused",
+  "integration_unavailable",
   "service_unavailable",
   "internal_error",
 ] as const;

@@ -16,6 +16,19 @@ export const integrationSchema = z.object({
 
 export type Integration = z.infer<typeof integrationSchema>;
 
+/** Body of `POST /functions/v1/admin/integrations/{type}/connect`. */
+export const integrationConnectSchema = z.object({
+  credentials: z.record(z.string().regex(/^[a-z][a-z0-9_]{0,62}$/), z.string().min(1).max(8192)),
+  config: z.record(z.string(), z.unknown()).optional(),
+});
+
+export type IntegrationConnect = z.infer<typeof integrationConnectSchema>;
+
+export const integrationConnectedSchema = z.object({
+  type: z.string(),
+  status: z.literal("connected"),
+});
+
 export const integrationLogStatusSchema = z.enum(["success", "failure", "warning", "info"]);
 
 /** What a client may insert into `integration_logs`. */

@@ -20,6 +20,8 @@ export interface Claims {
 
 export interface CallOptions {
   requestId?: string | undefined;
+  /** Of the service's work for somebody: who it was, for the audit trail. Gives no right. */
+  actorId?: string | undefined;
 }
 
 export interface Database {
@@ -64,7 +66,10 @@ export function connect(url: string, options: ConnectOptions): Database {
 
   return {
     asUser: (claims, work, call) => run("authenticated", claims, work, call),
-    asService: (work, call) => run("service_role", { role: "service_role" }, work, call),
+    asService: (work, call) => {
+      const actor = call?.actorId ? { sub: call.actorId } : {};
+      return run("service_role", { role: "service_role", ...actor }, work, call);
+    },
     close: () => pool.end(),
   };
 }

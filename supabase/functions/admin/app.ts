@@ -1,0 +1,18 @@
+// What administrators do that needs a secret or a third party. Everything else is the Data API's.
+
+import { type App, createApp } from "../_shared/app.ts";
+import type { AdminDeps } from "./deps.ts";
+import { mountIntegrations } from "./integrations.ts";
+
+export function createAdmin(deps: AdminDeps): App {
+  const app = createApp({
+    name: "admin",
+    title: "Intake administration",
+    description: "What administrators do that needs a secret or a third party.",
+    allowedOrigins: deps.allowedOrigins ?? [],
+    maxBodyBytes: 64 * 1024,
+    ...(deps.log ? { log: deps.log } : {}),
+  });
+  mountIntegrations(app, deps);
+  return app;
+}

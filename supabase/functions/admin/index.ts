@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { createIdentifyCaller } from "../_shared/caller.ts";
+import { connect } from "../_shared/db.ts";
+import { baseEnvSchema, metaEnvSchema, readEnv } from "../_shared/env.ts";
+import { createLogger } from "../_shared/log.ts";
+import { createAdmin } from "./app.ts";
+import { createIntegrations } from "./store.ts";
+import { metaTester } from "./testers.ts";
+
+const env = readEnv(
+  baseEnvSchema
+    .extend(metaEnvSchema.shape)
+    .extend({ SUPABASE_URL: z.url(), SUPABASE_ANON_KEY: z.string().min(1) }),
+);
+const log = createLogger({ function: "admin" });
+const db = connect(env.SUPABASE_DB_URL, { name: "admin", max: 2 });
+
+Deno.serve(
+  createAdmin({
+    identify: createIdentifyCaller({ url: env.SUPABASE_URL, apiKey: env.SUPABASE_ANON_KEY }),
+    integrations: createIntegrations(db),
+    testers: {
+      facebook: metaTester({
+        baseUrl: env.META_GRAPH_URL,
+        version: env.META_GRAPH_VERSION,
+        appSecret: env.META_APP_SECRET,
+      }),
+    },
+    allowedOrigins: env.ALLOWED_ORIGINS,
+    log,
+  }).fetch,
+);
