@@ -370,6 +370,42 @@ create trigger notify_task_assignee_of_change after update of assigned_to on pub
 create trigger audit after insert or update or delete on public.tasks
   for each row execute function private.audit_row();
 
+-- RPCs
+
+create function private.task_delete(p_task_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller uuid := private.gate_own();
+  target public.tasks;
+begin
+  select * into target
+  from public.tasks x
+  where x.id = p_task_id
+    and x.deleted_at is null
+    and (private.gate_all() is not null or x.lead_owner_id = caller or x.assigned_to = caller or x.team_id = any (private.gate_team()))
+  for update;
+
+  if not found then
+    perform private.fail('not_found', p_task_id::text);
+  end if;
+
+  if caller is distinct from target.assigned_to and caller is distinct from target.created_by then
+    perform private.require_permission('leads.delete');
+  end if;
+
+  update public.tasks x set deleted_at = clock_timestamp() where x.id = target.id;
+end
+$$;
+
+comment on function private.task_delete(uuid) is 'Body of public.task_delete().';
+
+create function public.task_delete(p_task_id uuid) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.task_delete(p_task_id);
+$$;
+
+comment on function public.task_delete(uuid) is 'Takes a task out of everybody''s sight and off the timeline: one''s own or one one made, or with leads.delete any that one sees. Errors: not_found, permission_denied. Answers D3-009.';
+
 -- Views
 
 create view public.tasks_crm with (security_invoker = true) as
@@ -419,3 +455,11 @@ revoke all on function private.follow_task() from public, anon, authenticated, s
 revoke all on function private.record_task() from public, anon, authenticated, service_role;
 
 revoke all on function private.notify_task() from public, anon, authenticated, service_role;
+
+revoke all on function private.task_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function private.task_delete(uuid) to authenticated;
+
+revoke all on function public.task_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function public.task_delete(uuid) to authenticated;

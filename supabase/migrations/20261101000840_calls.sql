@@ -330,6 +330,40 @@ $$;
 
 comment on function public.call_end(uuid, text, text) is 'Ends a call in progress now, once, with its outcome; the duration is measured. Returns the call. Errors: call_not_found, call_not_started, call_has_ended. Answers D2-025, D4-007.';
 
+create function private.call_delete(p_call_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller uuid := private.gate_own();
+  target public.calls;
+begin
+  select * into target
+  from public.calls x
+  where x.id = p_call_id
+    and x.deleted_at is null
+    and (private.gate_all() is not null or x.lead_owner_id = caller or x.agent_id = caller or x.team_id = any (private.gate_team()))
+  for update;
+
+  if not found then
+    perform private.fail('call_not_found', p_call_id::text);
+  end if;
+
+  if caller is distinct from target.agent_id and caller is distinct from target.logged_by then
+    perform private.require_permission('leads.delete');
+  end if;
+
+  update public.calls x set deleted_at = clock_timestamp() where x.id = target.id;
+end
+$$;
+
+comment on function private.call_delete(uuid) is 'Body of public.call_delete().';
+
+create function public.call_delete(p_call_id uuid) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.call_delete(p_call_id);
+$$;
+
+comment on function public.call_delete(uuid) is 'Takes a call out of everybody''s sight and off the timeline: one''s own or one one made, or with leads.delete any that one sees. Errors: call_not_found, permission_denied. Answers D4-005.';
+
 -- Views
 
 create view public.calls_crm with (security_invoker = true) as
@@ -380,6 +414,14 @@ grant execute on function public.call_start(uuid) to authenticated;
 revoke all on function public.call_end(uuid, text, text) from public, anon, authenticated, service_role;
 
 grant execute on function public.call_end(uuid, text, text) to authenticated;
+
+revoke all on function private.call_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function private.call_delete(uuid) to authenticated;
+
+revoke all on function public.call_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function public.call_delete(uuid) to authenticated;
 
 -- This module's errors
 

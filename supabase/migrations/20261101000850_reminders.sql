@@ -357,6 +357,40 @@ $$;
 
 comment on function public.reminder_complete(uuid) is 'Completes a reminder and returns it; completing it again changes nothing. Errors: reminder_not_found, reminder_is_cancelled. Answers D4-015.';
 
+create function private.reminder_delete(p_reminder_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller uuid := private.gate_own();
+  target public.reminders;
+begin
+  select * into target
+  from public.reminders x
+  where x.id = p_reminder_id
+    and x.deleted_at is null
+    and (private.gate_all() is not null or x.lead_owner_id = caller or x.agent_id = caller or x.team_id = any (private.gate_team()))
+  for update;
+
+  if not found then
+    perform private.fail('reminder_not_found', p_reminder_id::text);
+  end if;
+
+  if caller is distinct from target.agent_id and caller is distinct from target.created_by then
+    perform private.require_permission('leads.delete');
+  end if;
+
+  update public.reminders x set deleted_at = clock_timestamp() where x.id = target.id;
+end
+$$;
+
+comment on function private.reminder_delete(uuid) is 'Body of public.reminder_delete().';
+
+create function public.reminder_delete(p_reminder_id uuid) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.reminder_delete(p_reminder_id);
+$$;
+
+comment on function public.reminder_delete(uuid) is 'Takes a reminder out of everybody''s sight: one''s own or one one made, or with leads.delete any that one sees. Errors: reminder_not_found, permission_denied. Answers D4-014.';
+
 -- Views
 
 create view public.lead_reminders with (security_invoker = true) as
@@ -410,6 +444,14 @@ grant execute on function public.reminders_due_soon(uuid, interval) to authentic
 revoke all on function public.reminder_complete(uuid) from public, anon, authenticated, service_role;
 
 grant execute on function public.reminder_complete(uuid) to authenticated;
+
+revoke all on function private.reminder_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function private.reminder_delete(uuid) to authenticated;
+
+revoke all on function public.reminder_delete(uuid) from public, anon, authenticated, service_role;
+
+grant execute on function public.reminder_delete(uuid) to authenticated;
 
 -- This module's errors
 

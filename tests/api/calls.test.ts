@@ -111,6 +111,16 @@ describe("calls", () => {
     });
   });
 
+  it("[D4-005] are deleted softly, and off the timeline", async () => {
+    const { id } = await create({ lead_id: lead.id, duration: 60 });
+    const remove = (person: Person) => person.client.rpc("call_delete", { p_call_id: id });
+    expectError(await remove(stranger), { code: "PT404", details: "call_not_found", status: 404 });
+    expect((await remove(manager)).error).toBeNull();
+    expect(expectData(await calls(counselor).select().eq("id", id))).toEqual([]);
+    const timeline = await counselor.client.from("timeline").select().eq("source_id", id);
+    expect(expectData(timeline)).toEqual([]);
+  });
+
   it("[D4-006] [D4-007] [D2-025] are started and ended, and last as long as they did", async () => {
     const { id } = await create({ lead_id: lead.id });
     const start = await counselor.client.rpc("call_start", { p_call_id: id });

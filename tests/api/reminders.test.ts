@@ -78,6 +78,25 @@ describe("reminders", () => {
     expect(expectData(await reminders(stranger).update(change).eq("id", id).select())).toEqual([]);
   });
 
+  it("[D4-014] are deleted softly, and nobody is told of them any more", async () => {
+    const { id } = await create();
+    const remove = (person: Person) => person.client.rpc("reminder_delete", { p_reminder_id: id });
+    expectError(await remove(stranger), {
+      code: "PT404",
+      details: "reminder_not_found",
+      status: 404,
+    });
+    expect((await remove(counselor)).error).toBeNull();
+    expect(expectData(await reminders(counselor).select().eq("id", id))).toEqual([]);
+    await sql()`update public.reminders set remind_at = now() - interval '1 minute' where id = ${id}`;
+    await sql()`select private.remind()`;
+    const told = await counselor.client
+      .from("notifications")
+      .select()
+      .eq("metadata->>reminder_id", id);
+    expect(expectData(told)).toEqual([]);
+  });
+
   it("[D4-015] are completed, and the same one twice is once", async () => {
     const { id } = await create();
     const complete = async () =>

@@ -196,6 +196,16 @@ describe("tasks", () => {
     expect(expectData(changed)).toEqual([]);
   });
 
+  it("[D3-009] are deleted softly, by who has or made them", async () => {
+    const { id } = await create(counselor, { lead_id: lead.id });
+    const remove = (person: Person) => person.client.rpc("task_delete", { p_task_id: id });
+    expectError(await remove(stranger), { code: "PT404", details: "not_found", status: 404 });
+    expect((await remove(counselor)).error).toBeNull();
+    expect(expectData(await tasks(manager).select().eq("id", id))).toEqual([]);
+    const [kept] = await sql()`select deleted_at from public.tasks where id = ${id}`;
+    expect(kept?.deleted_at).toBeInstanceOf(Date);
+  });
+
   it("are on the timeline of their lead", async () => {
     const { id, title } = await create(counselor, { lead_id: lead.id });
     await tasks(counselor).update({ completed: true }).eq("id", id);

@@ -185,6 +185,22 @@ select is_empty('select from public.reminders_due_soon((select counselor from pe
 
 select throws_ok('select public.reminder_complete((select reminder from given))', 'PT404', null, 'and completes nothing');
 
+-- Deleting
+
+select tests.authenticate_as((select stranger from people));
+
+select throws_ok('select public.reminder_delete(gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
+
+select throws_ok('select public.reminder_delete((select reminder from given))', 'PT404', null, 'nor what one does not see');
+
+select tests.authenticate_as((select counselor from people));
+
+select lives_ok('select public.reminder_delete((select reminder from given))', 'one''s own can');
+
+select is_empty('select from public.reminders where id = (select reminder from given)', 'and is in nobody''s sight');
+
+select throws_ok('select public.reminder_delete((select reminder from given))', 'PT404', null, 'once');
+
 select * from finish();
 
 rollback;

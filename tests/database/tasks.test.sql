@@ -262,6 +262,32 @@ select is(
   (select count(*) from public.tasks where title = 'Weekly' and lead_id = (select other_lead from given) and previous_id is not null and not completed), 1::bigint,
   'a series goes on for an assignee who does not see the lead');
 
+-- Deleting
+
+select tests.authenticate_as((select stranger from people));
+
+select throws_ok('select public.task_delete(gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
+
+select tests.clear_authentication();
+
+insert into public.tasks (id, title, lead_id, assigned_to) select '00000000-0000-7000-8000-00000000bb01', 'Of the manager', lead, manager from given, people;
+
+update public.leads set assigned_to = (select counselor from people) where id = (select lead from given);
+
+select tests.authenticate_as((select counselor from people));
+
+select throws_ok($$select public.task_delete('00000000-0000-7000-8000-00000000bb01')$$, '42501', null, 'another''s needs a permission, even on one''s own lead');
+
+select tests.authenticate_as((select manager from people));
+
+select lives_ok($$select public.task_delete('00000000-0000-7000-8000-00000000bb01')$$, 'one''s own does not');
+
+select is_empty($$select from public.tasks where id = '00000000-0000-7000-8000-00000000bb01'$$, 'and is in nobody''s sight');
+
+select tests.clear_authentication();
+
+select is_empty($$select from public.activities where source_id = '00000000-0000-7000-8000-00000000bb01'$$, 'nor on the timeline');
+
 select * from finish();
 
 rollback;
