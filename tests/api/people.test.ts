@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   contactSchema,
@@ -226,14 +227,18 @@ describe("CON-CRUD: contacts", () => {
     expect((await addContact({ email }, colleague)).email).toBe(email);
   });
 
-  it("two at once make one", async () => {
+  it("the second of two at once waits for the first, and is refused", async () => {
     const email = uniqueEmail();
-    const answers = await Promise.all(
-      [counselor, manager, counselor, manager].map(({ client }) =>
-        client.from("contacts").insert({ name: "Racer", email, assigned_to: counselor.id }),
-      ),
-    );
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+    let second: Promise<string> | undefined;
+    await sql().begin(async (tx) => {
+      await tx`insert into public.contacts (name, email) values ('First', ${email})`;
+      second = sql()`insert into public.contacts (name, email) values ('Second', ${email})`.then(
+        () => "made",
+        (error: { code?: string }) => error.code ?? String(error),
+      );
+      await Promise.race([second, delay(300)]);
+    });
+    expect(await second).toBe("PT409");
   });
 });
 
@@ -410,6 +415,38 @@ describe("STU-CRUD: students", () => {
     expect(loose).toEqual([]);
   });
 
+  it("[D3-057] the core tables have the documents' names, and students are linked to leads", async () => {
+    const lead = await addLead();
+    const { client } = counselor;
+    await client.from("students").insert({ lead_id: lead.id, name: "Leela" });
+    await client.from("tasks").insert({ lead_id: lead.id, title: "Call" });
+    await client.rpc("interaction_log", { p_lead_id: lead.id, p_type: "call", p_content: "Asked" });
+    await client.rpc("lead_set_status", { p_lead_id: lead.id, p_status: "contacted" });
+    await client.from("notifications").insert({ lead_id: lead.id, title: "Core" });
+    for (const table of [
+      "students",
+      "tasks",
+      "interactions",
+      "lead_history",
+      "notifications",
+    ] as const) {
+      const { data } = await client
+        .from(table as "students")
+        .select("id, lead_id")
+        .eq("lead_id", lead.id);
+      expect(data, table).toEqual([{ id: expect.any(String), lead_id: lead.id }]);
+    }
+    const whole = await client
+      .from("leads")
+      .select("id, students(name), profiles!leads_assigned_to_fkey(full_name)")
+      .eq("id", lead.id)
+      .single();
+    expect(whole.data).toMatchObject({
+      students: [{ name: "Leela" }],
+      profiles: { full_name: "Chetan Kumar" },
+    });
+  });
+
   it("a lead that was won is enrolled once, with what the lead says", async () => {
     const email = uniqueEmail();
     const lead = await enrolled({
@@ -519,8 +556,8 @@ describe("what hangs on a lead", () => {
 });
 
 describe("LEAD-CONVERT", () => {
-  const convert = (person: Person, body: unknown) =>
-    person.client.rpc("lead_convert_to_deal", convertToDealSchema.parse(body) as never);
+  const convert = async (person: Person, body: unknown) =>
+    await person.client.rpc("lead_convert_to_deal", convertToDealSchema.parse(body) as never);
 
   it("[D2-016] POST /api/crm/leads/{lead_id}/convert-to-deal makes organization, contact and deal", async () => {
     const email = uniqueEmail();
@@ -617,11 +654,16 @@ describe("LEAD-CONVERT", () => {
 
   it("answers the same deal when asked again, also at the same time and by somebody else", async () => {
     const lead = await addLead({ email: uniqueEmail(), organization: unique("Org") });
-    const answers = await Promise.all(
-      [counselor, manager, counselor, admin, manager, counselor].map((person) =>
+    let calls: ReturnType<typeof convert>[] = [];
+    await sql().begin(async (tx) => {
+      // Held back together, so that they all find the lead not yet converted.
+      await tx`update public.leads set job_title = 'Dean' where id = ${lead.id}`;
+      calls = [counselor, manager, counselor, admin, manager, counselor].map((person) =>
         convert(person, { p_lead_id: lead.id }),
-      ),
-    );
+      );
+      await Promise.race([Promise.all(calls), delay(500)]);
+    });
+    const answers = await Promise.all(calls);
     const converted = answers.map((answer) => leadConvertedSchema.parse(expectData(answer)));
     expect(new Set(converted.map((answer) => answer.deal_id)).size).toBe(1);
     expect(converted.filter((answer) => answer.is_new)).toHaveLength(1);

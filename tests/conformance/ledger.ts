@@ -270,7 +270,7 @@ export const ledger: Record<string, Entry> = {
   "D3-054": notYet("identity"),
   "D3-055": proved(),
   "D3-056": notYet("identity"),
-  "D3-057": notYet("platform"),
+  "D3-057": proved(),
   "D3-058": notYet("platform"),
   "D3-059": proved(),
   "D3-060": proved(),
