@@ -4184,6 +4184,7 @@ export type Database = {
       calendar_link: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_create: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_revoke: { Args: Record<PropertyKey, never>; Returns: boolean };
+      call_delete: { Args: { p_call_id: string }; Returns: undefined };
       call_end: {
         Args: { p_call_id: string; p_notes?: string; p_outcome?: string };
         Returns: {
@@ -4754,6 +4755,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      reminder_delete: { Args: { p_reminder_id: string }; Returns: undefined };
       reminders_due_soon: {
         Args: { p_agent_id?: string; p_within?: string };
         Returns: {
@@ -4808,6 +4810,7 @@ export type Database = {
           value: number;
         }[];
       };
+      task_delete: { Args: { p_task_id: string }; Returns: undefined };
       unmerge: { Args: { p_merge_id: string }; Returns: Json };
       user_set_access: {
         Args: { p_is_active?: boolean; p_role?: string; p_user_id: string };
