@@ -839,6 +839,44 @@ $$;
 
 comment on function private.touch_contact(uuid, timestamptz) is 'Moves last_contacted forward, never back.';
 
+-- RPCs
+
+create function private.people_delete(p_kind text, p_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller uuid := private.gate_own();
+  maker uuid;
+  held uuid;
+begin
+  if p_kind is null or p_kind not in ('organizations', 'contacts', 'students', 'deals') then
+    perform private.fail('argument_invalid', 'p_kind is organizations, contacts, students or deals');
+  end if;
+
+  execute format(
+    'select x.id, x.created_by from public.%I x where x.id = $1 and x.deleted_at is null and ($2 or x.assigned_to = $3 or x.team_id = any ($4)) for update', p_kind
+  ) into held, maker using p_id, private.gate_all() is not null, caller, private.gate_team();
+
+  if held is null then
+    perform private.fail('not_found', p_id::text);
+  end if;
+
+  if maker is distinct from caller then
+    perform private.require_permission('leads.delete');
+  end if;
+
+  execute format('update public.%I x set deleted_at = clock_timestamp() where x.id = $1', p_kind) using held;
+end
+$$;
+
+comment on function private.people_delete(text, uuid) is 'Body of public.people_delete().';
+
+create function public.people_delete(p_kind text, p_id uuid) returns void
+language sql volatile security invoker set search_path = '' as $$
+  select private.people_delete(p_kind, p_id);
+$$;
+
+comment on function public.people_delete(text, uuid) is 'Takes a row of organizations, contacts, students or deals (p_kind) out of everybody''s sight: one that one entered oneself, or with leads.delete any that one sees. Errors: not_found, argument_invalid, permission_denied.';
+
 -- Grants
 
 revoke all on public.organizations, public.contacts, public.students, public.deals from anon, authenticated, service_role;
@@ -896,6 +934,14 @@ revoke all on function private.record_student_activity() from public, anon, auth
 revoke all on function private.record_deal_activity() from public, anon, authenticated, service_role;
 
 revoke all on function private.touch_contact(uuid, timestamptz) from public, anon, authenticated, service_role;
+
+revoke all on function private.people_delete(text, uuid) from public, anon, authenticated, service_role;
+
+grant execute on function private.people_delete(text, uuid) to authenticated;
+
+revoke all on function public.people_delete(text, uuid) from public, anon, authenticated, service_role;
+
+grant execute on function public.people_delete(text, uuid) to authenticated;
 
 -- This module's error
 

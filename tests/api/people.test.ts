@@ -374,6 +374,12 @@ describe("STU-CRUD: students", () => {
     expectError(await counselor.client.from("students").delete().eq("id", student.id), {
       code: "42501",
     });
+    const remove = (person: Person) =>
+      person.client.rpc("people_delete", { p_kind: "students", p_id: student.id });
+    expectError(await remove(stranger), { code: "PT404", details: "not_found", status: 404 });
+    expectError(await remove(colleague), { code: "PT404", details: "not_found" });
+    expect((await remove(counselor)).error).toBeNull();
+    expect((await admin.client.from("students").select().eq("id", student.id)).data).toEqual([]);
   });
 
   it("[D0-050] payments, documents, notes and messages can hang off a student", async () => {

@@ -57,6 +57,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "notify_many(uuid[],text,text,text,text,uuid,uuid,text,text,jsonb,timestamp with time zone)",
     "organization_of_conversion(leads,jsonb)",
     "organization_timezone()",
+    "people_delete(text,uuid)",
     "pre_request()",
     "read_inbox(uuid)",
     "refuse_unknown_fields(text,jsonb,text[])",

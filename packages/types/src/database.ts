@@ -4712,6 +4712,7 @@ export type Database = {
         };
         Returns: Json;
       };
+      people_delete: { Args: { p_id: string; p_kind: string }; Returns: undefined };
       pipeline_board: { Args: { p_limit?: number }; Returns: Json };
       pipeline_summary: {
         Args: Record<PropertyKey, never>;
