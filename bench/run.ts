@@ -1,8 +1,10 @@
+import { benchImport } from "./import.ts";
 import { benchQueue } from "./queue.ts";
 import { benchRls } from "./rls.ts";
 import { benchSearch } from "./search.ts";
 
 const BENCHES: Record<string, () => Promise<boolean>> = {
+  import: benchImport,
   queue: benchQueue,
   rls: benchRls,
   search: benchSearch,

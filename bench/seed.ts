@@ -41,7 +41,7 @@ export async function seedLeads(sql: postgres.Sql, leads: number): Promise<void>
   await sql`vacuum analyze public.leads`;
 }
 
-async function seedPeople(sql: postgres.Sql): Promise<void> {
+export async function seedPeople(sql: postgres.Sql): Promise<void> {
   const people = [
     { id: personId("admin", 0), email: "admin@bench.test", role: "admin" },
     ...Array.from({ length: TEAMS }, (_, n) => ({

@@ -711,16 +711,13 @@ comment on function private.import_tell_owners(public.imports) is 'One notificat
 
 -- The undo
 
-create function private.import_touched(p_lead public.leads, p_version bigint, p_last_id uuid) returns boolean
+create function private.import_touched(p_leads uuid[], p_last_id uuid) returns uuid[]
 language plpgsql stable security definer set search_path = '' as $$
 declare
   child record;
-  is_touched boolean;
+  found_here uuid[];
+  touched uuid[] := '{}';
 begin
-  if p_lead.version is distinct from p_version then
-    return true;
-  end if;
-
   -- Whatever table follows leads, now or later: a row younger than the import is somebody's work.
   for child in
     select c.child, c.child_column, exists (
@@ -730,19 +727,19 @@ begin
     from private.lead_children() c
     where c.child <> 'public.notifications'::regclass
   loop
-    execute format('select exists (select from %s c where c.%I = $1 and %s)', child.child, child.child_column, case when child.has_id then 'c.id > $2' else 'true' end)
-    into is_touched using p_lead.id, p_last_id;
+    execute format(
+      'select array_agg(distinct c.%1$I) from %2$s c where c.%1$I = any ($1) and %3$s',
+      child.child_column, child.child, case when child.has_id then 'c.id > $2' else 'true' end
+    ) into found_here using p_leads, p_last_id;
 
-    if is_touched then
-      return true;
-    end if;
+    touched := touched || coalesce(found_here, '{}');
   end loop;
 
-  return false;
+  return touched;
 end
 $$;
 
-comment on function private.import_touched(public.leads, bigint, uuid) is 'Whether anybody changed a lead, or added something to it, since the import left it.';
+comment on function private.import_touched(uuid[], uuid) is 'Which of these leads somebody added something to since the import left them.';
 
 create function private.import_undo_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
 language plpgsql volatile security definer set search_path = '' as $$
@@ -751,12 +748,18 @@ declare
   lead public.leads;
   written private.import_chunks;
   since uuid;
+  touched uuid[];
 begin
   select * into written from private.import_chunks c where c.import_id = p_import.id and c.chunk = p_chunk;
 
   if written.chunk is null then
     return;
   end if;
+
+  touched := private.import_touched(array(
+    select r.target_id from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'created'
+  ), written.last_id);
 
   -- The last row first, so that a lead with two of them goes back step by step.
   for entry in
@@ -769,7 +772,7 @@ begin
     if lead.id is null then
       update private.import_rows r set outcome = 'erased' where r.import_id = p_import.id and r.row_no = entry.row_no;
     elsif entry.outcome = 'created' then
-      if private.import_touched(lead, entry.version_after, written.last_id) then
+      if lead.version is distinct from entry.version_after or lead.id = any (touched) then
         update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
       else
         delete from public.leads l where l.id = lead.id;
@@ -820,7 +823,8 @@ $$;
 comment on function private.import_chunk_size() is 'Rows that are written in one transaction.';
 
 create function private.import_step(p_import_id uuid, p_chunk integer) returns jsonb
-language plpgsql volatile security definer set search_path = '' as $$
+-- A plan that was kept while the tables were empty would read them whole for every row they grow by.
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
 declare
   import public.imports;
   owner_claims jsonb;
@@ -1271,7 +1275,7 @@ revoke all on function
   private.import_write_row(uuid, integer),
   private.import_commit_chunk(public.imports, integer, integer, integer),
   private.import_tell_owners(public.imports),
-  private.import_touched(public.leads, bigint, uuid),
+  private.import_touched(uuid[], uuid),
   private.import_undo_chunk(public.imports, integer, integer, integer),
   private.import_chunk_size(),
   private.import_step(uuid, integer),

@@ -20,6 +20,7 @@ interface Names {
   taskId: string;
   callId: string;
   reminderId: string;
+  importId: string;
 }
 
 let names: Names;
@@ -65,6 +66,14 @@ beforeAll(async () => {
   const student = expectData(
     await admin.client.from("students").insert({ name: "Read me" }).select("id").single(),
   );
+  const [imported] = await sql()<{ id: string }[]>`
+    with i as (
+      insert into public.imports (created_by, storage_path, file_name, format, size_bytes, status, columns)
+      select id, 'x', 'x', 'csv', 1, 'read', '{Name}' from public.profiles where id = ${admin.id}
+      returning id
+    )
+    insert into private.import_state (import_id, claims) select id, '{}' from i returning import_id as id
+  `;
   names = {
     supabase: admin.client,
     id: lead?.id ?? "",
@@ -78,6 +87,7 @@ beforeAll(async () => {
     taskId: task.id,
     callId: call.id,
     reminderId: reminder.id,
+    importId: imported?.id ?? "",
   };
 });
 

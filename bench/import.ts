@@ -1,0 +1,184 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type postgres from "postgres";
+import { readCsvPiece } from "../supabase/functions/worker/imports/csv.ts";
+import { type Engine, startEngine } from "./engine.ts";
+import { progress, table } from "./measure.ts";
+import { COUNSELORS, personId, seedPeople } from "./seed.ts";
+
+const ROWS = 100_000;
+const PIECE = 1024 * 1024;
+/** What importing may cost of the rate at which the table alone takes rows. */
+const RATIO_LIMIT = 0.5;
+
+interface Phase {
+  phase: string;
+  seconds: number;
+  rows_per_second: number;
+}
+
+/** A file such as a fair brings home: half of the people with both addresses, each with an owner. */
+function csvFile(rows: number): Uint8Array {
+  const lines = ["name,email,phone,course,source,value,owner"];
+  for (let n = 0; n < rows; n += 1) {
+    const owner = `counselor${n % COUNSELORS}@bench.test`;
+    const phone = n % 2 === 0 ? `+917${String(n).padStart(9, "0")}` : "";
+    lines.push(
+      `Import${n % 997} Person${n},import${n}@example.com,${phone},Course ${n % 40},Fair,${n % 500}000,${owner}`,
+    );
+  }
+  return new TextEncoder().encode(`${lines.join("\r\n")}\r\n`);
+}
+
+async function timed(phases: Phase[], phase: string, rows: number, work: () => Promise<void>) {
+  const start = performance.now();
+  await work();
+  const seconds = (performance.now() - start) / 1000;
+  phases.push({ phase, seconds, rows_per_second: rows / seconds });
+}
+
+/** The same columns into the same indexes, in one statement, with every trigger off. */
+async function floor(sql: postgres.Sql, id: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`;
+    await tx`
+      insert into public.leads (first_name, last_name, name, email, phone, course, source, status, value, currency, assigned_to, team_id, created_by)
+      select r.fields ->> 'first_name', r.fields ->> 'last_name', r.fields ->> 'name', r.email, r.phone, r.fields ->> 'course',
+        r.fields ->> 'source', 'new', (r.fields ->> 'value')::numeric, 'INR', (r.fields ->> 'assigned_to')::uuid,
+        (select m.team_id from public.team_members m limit 1), (select i.created_by from public.imports i where i.id = r.import_id)
+      from private.import_rows r
+      where r.import_id = ${id}
+      order by r.row_no
+    `;
+  });
+}
+
+async function readFile(sql: postgres.Sql, id: string, file: Uint8Array): Promise<void> {
+  let offset = 0;
+  let state: { encoding: never; delimiter: string | null; columns: string[] } = {
+    encoding: null as never,
+    delimiter: null,
+    columns: [],
+  };
+  let rows = 0;
+  for (;;) {
+    const bytes = file.subarray(offset, offset + PIECE);
+    const isLast = offset + bytes.length >= file.length;
+    const piece = readCsvPiece(bytes, isLast, { ...state, rows, hasHeader: true });
+    rows += piece.rows.length;
+    await sql`
+      select private.import_stage(${id}, ${offset}, ${offset + piece.consumed}, ${piece.columns},
+        ${piece.encoding}, ${piece.delimiter}, ${JSON.stringify(piece.rows)}::text::jsonb, ${isLast})
+    `;
+    state = { ...piece, encoding: piece.encoding as never };
+    offset += piece.consumed;
+    if (isLast) return;
+  }
+}
+
+async function chunks(sql: postgres.Sql, id: string, label: string): Promise<void> {
+  for (let chunk: number | null = 1; chunk; ) {
+    const [row]: { step: { next: number | null } }[] = await sql`
+      select private.import_step(${id}, ${chunk}) as step
+    `;
+    chunk = row!.step.next;
+    if (chunk && chunk % 20 === 0) progress(label, chunk * 1000, ROWS);
+  }
+  progress(label, ROWS, ROWS);
+}
+
+export async function benchImport(): Promise<boolean> {
+  const engine = await startEngine();
+  try {
+    return await run(engine);
+  } finally {
+    await engine.stop();
+  }
+}
+
+async function run(engine: Engine): Promise<boolean> {
+  const pool = engine.admin;
+  const [people] = await pool`select count(*)::int as n from public.profiles`;
+  if (people?.n === 0) await seedPeople(pool);
+  const sql = (await pool.reserve()) as unknown as postgres.Sql;
+  const phases: Phase[] = [];
+  const importer = personId("admin", 0);
+  const claims = JSON.stringify({ sub: importer, role: "authenticated", session_id: importer });
+  await sql`select set_config('request.jwt.claims', ${claims}, false)`;
+  const path = `${importer}/bench-${Date.now()}.csv`;
+  const file = csvFile(ROWS);
+  await sql`
+    insert into storage.objects (bucket_id, name, metadata)
+    values ('imports', ${path}, ${sql.json({ size: file.length })})
+  `;
+  const [started] = await sql`select id from private.import_start(${path}, 'csv', true, null)`;
+  const id = String(started?.id);
+  const mapping = { name: "name", email: "email", phone: "phone", course: "course" };
+  const all = JSON.stringify({
+    ...mapping,
+    source: "source",
+    value: "value",
+    owner: "assigned_to",
+  });
+
+  await timed(phases, "read: CSV to staged rows", ROWS, () => readFile(sql, id, file));
+  await sql`select from private.import_map(${id}, ${all}::text::jsonb, '{}', null)`;
+  await sql`select from private.import_advance(${id}, 'checking')`;
+  await timed(phases, "dry run: decide about each row", ROWS, () => chunks(sql, id, "dry run"));
+  await clean(pool);
+  await timed(phases, "floor: insert … select, no triggers", ROWS, () => floor(pool, id));
+  await removeImported(pool);
+  await sql`select from private.import_advance(${id}, 'committing')`;
+  await timed(phases, "commit: chunks, all triggers", ROWS, () => chunks(sql, id, "commit"));
+  const [end] = await sql`select status, counts, results from public.imports where id = ${id}`;
+  await sql`select from private.import_advance(${id}, 'undoing')`;
+  await timed(phases, "undo", ROWS, () => chunks(sql, id, "undo"));
+
+  const rate = (name: string) =>
+    phases.find((one) => one.phase.startsWith(name))?.rows_per_second ?? 0;
+  const ratio = rate("commit") / rate("floor");
+  const complete = Number(end?.results?.created) === ROWS;
+  await report(engine, phases, ratio, complete);
+  return complete && ratio >= RATIO_LIMIT;
+}
+
+/** The floor's rows go, so that both write into the same table. */
+async function removeImported(sql: postgres.Sql): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`;
+    await tx`delete from public.leads where source = 'Fair'`;
+  });
+  await clean(sql);
+}
+
+async function clean(sql: postgres.Sql): Promise<void> {
+  await sql`vacuum analyze public.leads`;
+  await sql`vacuum analyze private.import_rows`;
+  await sql`checkpoint`;
+}
+
+async function report(
+  engine: Engine,
+  phases: Phase[],
+  ratio: number,
+  complete: boolean,
+): Promise<void> {
+  const out = process.stdout;
+  out.write(`\n${ROWS.toLocaleString("en")} rows\n\n`);
+  out.write(
+    `${table(
+      phases.map((one) => ({
+        phase: one.phase,
+        time: `${one.seconds.toFixed(1)} s`,
+        rate: `${Math.round(one.rows_per_second).toLocaleString("en")} rows/s`,
+      })),
+    )}\n\n`,
+  );
+  out.write(`commit at ${ratio.toFixed(2)} of the floor's rate, wanted ${RATIO_LIMIT}: `);
+  out.write(`${complete && ratio >= RATIO_LIMIT ? "holds" : "DOES NOT HOLD"}\n`);
+  const folder = join(import.meta.dirname, "results");
+  await mkdir(folder, { recursive: true });
+  const text = JSON.stringify({ machine: engine.machine, phases, ratio, complete }, null, 2);
+  await writeFile(join(folder, "import.json"), `${text}\n`);
+  out.write("\nWritten to bench/results/import.json\n");
+}
