@@ -75,7 +75,7 @@ export function createStorage({
       const response = await call(address(bucket, path), {
         method: "POST",
         headers: { "content-type": contentType, "x-upsert": "true" },
-        body: body as BodyInit,
+        body: body.slice(),
       });
       await expectOk(response, "write");
     },
