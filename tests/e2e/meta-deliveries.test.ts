@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import postgres from "postgres";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type OpenProject, startOwnProject } from "../helpers/environment.ts";
 import { createMeta, type SimulatedLead } from "./support/meta.ts";
 
@@ -19,6 +19,11 @@ beforeAll(async () => {
   sql = postgres(project.dbUrl, { max: 3, onnotice: () => {} });
   meta = createMeta(project.simulatorUrl!, sql);
 }, 120_000);
+
+// A test that fails must not leave the next one waiting.
+afterEach(async () => {
+  await sql`update private.job_providers set paused_until = null where name = 'meta'`;
+});
 
 afterAll(async () => {
   await sql?.end();
@@ -218,13 +223,16 @@ describe("a token that expired", () => {
     await expect
       .poll(status, { timeout: 15_000 })
       .toEqual({ status: "error", last_error: "Graph error 190/463, HTTP 401" });
-    const [job] = await sql`
-      select j.attempts, p.paused_until > now() + interval '10 minutes' as is_paused
-      from private.jobs j
-      join private.webhook_inbox i on i.job_id = j.id
-      join private.job_providers p on p.name = j.provider
-      where i.event_id = ${`leadgen:${lead.id}`}`;
-    expect(job).toEqual({ attempts: 0, is_paused: true });
+    const job = async () => {
+      const [row] = await sql`
+        select j.attempts, p.paused_until > now() + interval '10 minutes' as is_paused
+        from private.jobs j
+        join private.webhook_inbox i on i.job_id = j.id
+        join private.job_providers p on p.name = j.provider
+        where i.event_id = ${`leadgen:${lead.id}`}`;
+      return row;
+    };
+    await expect.poll(job, { timeout: 15_000 }).toEqual({ attempts: 0, is_paused: true });
 
     // Somebody connected again.
     await sql`update private.job_providers set paused_until = null where name = 'meta'`;
