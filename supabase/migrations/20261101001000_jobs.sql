@@ -9,7 +9,7 @@
 -- pg_cron calls private.tick() every minute. pg_net is a hint and nothing more: its queue is lost in a
 -- crash, and the next tick then does what the lost request would have done.
 
--- Tables ---------------------------------------------------------------------------------------------
+-- Tables
 
 create table private.job_providers (
   name text primary key,
@@ -92,26 +92,6 @@ create table private.jobs_dead (
   died_at timestamptz not null default now()
 );
 
-create table private.job_schedules (
-  name text primary key,
-  cron text,
-  every interval,
-  time_zone text not null default 'UTC',
-  kind text not null,
-  payload jsonb not null default '{}',
-  provider text not null default 'none',
-  priority smallint not null default 0,
-  is_enabled boolean not null default true,
-  checked_until timestamptz not null default date_trunc('minute', now()),
-  last_run timestamptz,
-  last_slot timestamp,
-  last_error text,
-  constraint schedules_provider_is_known foreign key (provider) references private.job_providers (name)
-    on update cascade on delete restrict,
-  constraint schedule_is_cron_or_interval check (num_nonnulls(cron, every) = 1),
-  constraint interval_is_a_minute_or_more check (every >= interval '1 minute')
-);
-
 create table private.job_drainer (
   is_only boolean primary key default true,
   lease uuid,
@@ -130,7 +110,7 @@ create table private.job_kick (
 
 insert into private.job_kick default values;
 
--- Indexes --------------------------------------------------------------------------------------------
+-- Indexes
 
 -- The only index a claim reads: each provider and priority class is one ordered range, so a backlog
 -- of one never makes the claim of another walk past it.
@@ -153,17 +133,15 @@ alter table private.jobs_archive enable row level security;
 
 alter table private.jobs_dead enable row level security;
 
-alter table private.job_schedules enable row level security;
-
 alter table private.job_drainer enable row level security;
 
 alter table private.job_kick enable row level security;
 
 revoke all on private.job_providers, private.jobs, private.jobs_archive, private.jobs_dead,
-  private.job_schedules, private.job_drainer, private.job_kick
+  private.job_drainer, private.job_kick
   from public, anon, authenticated, service_role;
 
--- Enqueue --------------------------------------------------------------------------------------------
+-- Enqueue
 
 create function private.enqueue(
   p_kind text,
@@ -208,7 +186,7 @@ begin
 end
 $$;
 
--- Claim ----------------------------------------------------------------------------------------------
+-- Claim
 
 create function private.bury_jobs(p_ids uuid[], p_error text) returns integer
 language plpgsql volatile security definer set search_path = ''
@@ -353,7 +331,7 @@ begin
 end
 $$;
 
--- Acknowledge: each needs the job and the lease it was claimed with --------------------------------------
+-- Acknowledge: each needs the job and the lease it was claimed with
 
 create function private.complete_job(p_id uuid, p_lease uuid) returns boolean
 language plpgsql volatile security definer set search_path = ''
@@ -490,7 +468,7 @@ begin
 end
 $$;
 
--- Drainer lease and kick ------------------------------------------------------------------------------
+-- Drainer lease and kick
 
 create function private.drainer_acquire(p_for interval default interval '30 seconds') returns uuid
 language plpgsql volatile security definer set search_path = ''
@@ -632,141 +610,6 @@ create trigger kick_worker
   referencing new table as new_jobs
   for each statement execute function private.kick_on_enqueue();
 
--- Schedules --------------------------------------------------------------------------------------------
-
-create function private.cron_field_matches(p_field text, p_value integer, p_min integer, p_max integer)
-returns boolean
-language plpgsql immutable set search_path = ''
-as $$
-declare
-  v_part text;
-  v_match text[];
-  v_from integer;
-  v_to integer;
-  v_step integer;
-  v_is_match boolean := false;
-begin
-  foreach v_part in array string_to_array(p_field, ',') loop
-    v_match := regexp_match(v_part, '^(?:(\*)|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
-
-    if v_match is null then
-      perform private.fail('invalid_schedule', format('"%s" is not a cron field', p_field));
-    end if;
-
-    v_step := coalesce(v_match[4]::integer, 1);
-    v_from := case when v_match[1] = '*' then p_min else v_match[2]::integer end;
-    v_to := case
-      when v_match[1] = '*' then p_max
-      when v_match[3] is not null then v_match[3]::integer
-      when v_match[4] is not null then p_max
-      else v_from
-    end;
-
-    if v_step = 0 or v_from < p_min or v_to > p_max or v_from > v_to then
-      perform private.fail('invalid_schedule', format('"%s" is outside %s-%s', p_field, p_min, p_max));
-    end if;
-
-    v_is_match := v_is_match or (p_value between v_from and v_to and (p_value - v_from) % v_step = 0);
-  end loop;
-
-  return v_is_match;
-end
-$$;
-
-create function private.cron_matches(p_cron text, p_at timestamp) returns boolean
-language plpgsql immutable set search_path = ''
-as $$
-declare
-  v_fields text[] := regexp_split_to_array(btrim(p_cron), '\s+');
-  v_minute boolean;
-  v_hour boolean;
-  v_day boolean;
-  v_month boolean;
-  v_weekday boolean;
-begin
-  if cardinality(v_fields) <> 5 then
-    perform private.fail('invalid_schedule', format('"%s" does not have five fields', p_cron));
-  end if;
-
-  -- Every field is evaluated so that a bad one is refused when it is written.
-  v_minute := private.cron_field_matches(v_fields[1], extract(minute from p_at)::integer, 0, 59);
-  v_hour := private.cron_field_matches(v_fields[2], extract(hour from p_at)::integer, 0, 23);
-  v_day := private.cron_field_matches(v_fields[3], extract(day from p_at)::integer, 1, 31);
-  v_month := private.cron_field_matches(v_fields[4], extract(month from p_at)::integer, 1, 12);
-  v_weekday := private.cron_field_matches(v_fields[5], extract(dow from p_at)::integer, 0, 7)
-    or (extract(dow from p_at) = 0 and private.cron_field_matches(v_fields[5], 7, 0, 7));
-
-  -- As in cron: a day of the month and a day of the week, when both are named, are alternatives.
-  return v_minute and v_hour and v_month and case
-    when v_fields[3] like '*%' or v_fields[5] like '*%' then v_day and v_weekday
-    else v_day or v_weekday
-  end;
-end
-$$;
-
-alter table private.job_schedules
-  add constraint cron_is_readable check (cron is null or private.cron_matches(cron, timestamp '2026-01-01') is not null);
-
-create function private.enqueue_due_schedules(p_now timestamptz default now()) returns integer
-language plpgsql volatile security definer set search_path = ''
-as $$
-declare
-  v_schedule private.job_schedules;
-  v_slot timestamp;
-  v_count integer := 0;
-begin
-  for v_schedule in
-    select * from private.job_schedules where is_enabled order by name for update skip locked
-  loop
-    begin
-      v_slot := null;
-
-      if v_schedule.every is not null then
-        v_slot := date_bin(v_schedule.every, p_now, timestamptz 'epoch') at time zone 'UTC';
-      else
-        -- The newest slot since the last look, so that a tick missed in an outage is made up once.
-        -- A schedule bound to an hour is compared by wall clock: the hour that a change of clocks
-        -- repeats must not run it twice.
-        select max(case when split_part(v_schedule.cron, ' ', 2) like '*%' then m.at at time zone 'UTC' else m.wall end)
-        into v_slot
-        from (
-          select g.at, g.at at time zone v_schedule.time_zone as wall
-          from generate_series(
-            greatest(v_schedule.checked_until + interval '1 minute', date_trunc('minute', p_now) - interval '26 hours'),
-            p_now,
-            interval '1 minute'
-          ) as g (at)
-        ) m
-        where private.cron_matches(v_schedule.cron, m.wall);
-      end if;
-
-      if v_slot > coalesce(v_schedule.last_slot, '-infinity') then
-        perform private.enqueue(
-          v_schedule.kind,
-          v_schedule.payload || jsonb_build_object('schedule', v_schedule.name),
-          p_dedupe_key => v_schedule.name || ':' || to_char(v_slot, 'YYYY-MM-DD"T"HH24:MI'),
-          p_priority => v_schedule.priority,
-          p_provider => v_schedule.provider
-        );
-        v_count := v_count + 1;
-      end if;
-
-      update private.job_schedules
-      set checked_until = greatest(checked_until, date_trunc('minute', p_now)),
-        last_slot = greatest(last_slot, v_slot),
-        last_run = case when v_slot > coalesce(v_schedule.last_slot, '-infinity') then p_now else last_run end,
-        last_error = null
-      where name = v_schedule.name;
-    exception when others then
-      -- One broken schedule must not stop the others.
-      update private.job_schedules set last_error = left(sqlerrm, 500) where name = v_schedule.name;
-    end;
-  end loop;
-
-  return v_count;
-end
-$$;
-
 create function private.jobs_prune(p_keep interval default interval '14 days') returns integer
 language plpgsql volatile security definer set search_path = ''
 as $$
@@ -783,35 +626,10 @@ begin
 end
 $$;
 
-insert into private.job_schedules (name, cron, kind) values ('jobs.prune', '17 * * * *', 'jobs.prune');
-
-create function private.tick() returns jsonb
-language plpgsql volatile security definer set search_path = ''
-as $$
-declare
-  v_enqueued integer := private.enqueue_due_schedules();
-  v_is_kicked boolean := false;
-begin
-  if private.jobs_due() and not private.drainer_is_live() then
-    v_is_kicked := private.kick_worker(p_is_tick => true);
-  end if;
-
-  return jsonb_build_object('enqueued', v_enqueued, 'kicked', v_is_kicked);
-end
-$$;
-
-select cron.schedule('intake-tick', '* * * * *', 'select private.tick()');
-
-select cron.schedule('intake-cron-history', '23 3 * * *',
-  $$delete from cron.job_run_details where end_time < now() - interval '3 days'$$);
-
--- For administrators ---------------------------------------------------------------------------------------
-
 insert into public.error_codes (code, sqlstate, message, hint) values
   ('job_not_found', 'PT404', 'There is no such job.', 'It may have finished: finished jobs are kept for 14 days.'),
   ('job_is_running', 'PT409', 'The job is being worked on.', 'Wait for its lease to end, or cancel it.'),
-  ('job_is_queued_again', 'PT409', 'A newer job for the same thing is already queued.', null),
-  ('invalid_schedule', 'PT422', 'The schedule cannot be read.', 'Five cron fields: minute hour day month weekday.');
+  ('job_is_queued_again', 'PT409', 'A newer job for the same thing is already queued.', null);
 
 create function private.list_jobs(p_state text, p_kind text, p_limit integer, p_before uuid)
 returns table (
@@ -984,8 +802,6 @@ as $$
   select private.cancel_job_by_admin(p_id)
 $$;
 
--- Grants: the worker and our own definers use the queue, administrators the four RPCs ------------------------
-
 revoke all on function
   private.enqueue(text, jsonb, timestamptz, text, smallint, text, integer),
   private.bury_jobs(uuid[], text),
@@ -1004,11 +820,7 @@ revoke all on function
   private.jobs_due(interval),
   private.kick_worker(boolean),
   private.kick_on_enqueue(),
-  private.cron_field_matches(text, integer, integer, integer),
-  private.cron_matches(text, timestamp),
-  private.enqueue_due_schedules(timestamptz),
   private.jobs_prune(interval),
-  private.tick(),
   private.list_jobs(text, text, integer, uuid),
   private.queue_health(),
   private.jobs_summary(),
@@ -1054,7 +866,7 @@ grant execute on function
   public.job_cancel(uuid)
   to authenticated;
 
--- Comments -----------------------------------------------------------------------------------------------
+-- Comments
 
 comment on table private.jobs is 'Work that waits or runs. A row leaves for jobs_archive when done and for jobs_dead when given up.';
 
@@ -1075,14 +887,6 @@ comment on table private.jobs_dead is 'Dead letters: out of attempts, or failed 
 comment on table private.job_providers is 'One token bucket per outside service; a null rate is unlimited. Claims take the tokens.';
 
 comment on column private.job_providers.paused_until is 'Set when the service asked to be left alone (Retry-After).';
-
-comment on table private.job_schedules is 'What tick() enqueues, by five-field cron expression or by interval.';
-
-comment on column private.job_schedules.time_zone is 'Zone in which the cron expression is read.';
-
-comment on column private.job_schedules.checked_until is 'Minute up to which the expression was evaluated.';
-
-comment on column private.job_schedules.last_slot is 'Newest slot enqueued; an older or equal one never runs again.';
 
 comment on table private.job_drainer is 'Lease of the one worker that drains the queue.';
 
@@ -1126,15 +930,7 @@ comment on function private.kick_worker(boolean) is
 
 comment on function private.kick_on_enqueue() is 'Calls the worker when work arrives and none drains.';
 
-comment on function private.cron_field_matches(text, integer, integer, integer) is 'One cron field: *, lists, ranges, steps.';
-
-comment on function private.cron_matches(text, timestamp) is 'Whether a five-field cron expression names this minute.';
-
-comment on function private.enqueue_due_schedules(timestamptz) is 'Enqueues every schedule whose slot has come, once per slot.';
-
 comment on function private.jobs_prune(interval) is 'Deletes old archived jobs, at most 20,000 at a time.';
-
-comment on function private.tick() is 'Called by pg_cron every minute: enqueues schedules and calls the worker if work waits.';
 
 comment on function private.list_jobs(text, text, integer, uuid) is 'Body of jobs_list.';
 
