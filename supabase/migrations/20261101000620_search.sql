@@ -40,7 +40,6 @@ declare
   filter text := '';
   first_kind integer := coalesce((p_after ->> 'kind')::integer, 1);
   kinds text[] := '{}';
-  kind integer;
   condition text;
   after text;
   found_rows integer := 0;
