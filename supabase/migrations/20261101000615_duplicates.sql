@@ -67,7 +67,7 @@ $$;
 
 comment on function private.lead_children() is 'Every column that points at a lead: what a merge moves.';
 
-create function private.row_where(p_table regclass, p_key jsonb) returns text
+create function private.row_where(p_key jsonb) returns text
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return (
@@ -77,7 +77,7 @@ begin
 end
 $$;
 
-comment on function private.row_where(regclass, jsonb) is 'WHERE clause of one row, by its primary key.';
+comment on function private.row_where(jsonb) is 'WHERE clause of one row, by its primary key.';
 
 create function private.key_of(p_table regclass) returns text
 language plpgsql stable security definer set search_path = '' as $$
@@ -275,7 +275,7 @@ begin
     for child_row in execute format(
       'select jsonb_build_object(%s) as key, to_jsonb(t) as before from %s t where t.%I = any ($1)', private.key_of(entry.child), entry.child, entry.child_column
     ) using source_ids loop
-      condition := private.row_where(entry.child, child_row.key);
+      condition := private.row_where(child_row.key);
 
       begin
         execute format('update %s t set %I = $1 where %s', entry.child, entry.child_column, condition) using p_target;
@@ -337,7 +337,7 @@ begin
 
   -- As the merge leaves them, whatever the triggers of others added.
   for entry in select m.id, m.table_name::regclass as child, m.key from private.lead_merge_rows m where m.merge_id = merge loop
-    execute format('select to_jsonb(t) from %s t where %s', entry.child, private.row_where(entry.child, entry.key)) into changed;
+    execute format('select to_jsonb(t) from %s t where %s', entry.child, private.row_where(entry.key)) into changed;
 
     update private.lead_merge_rows m set after = changed where m.id = entry.id;
   end loop;
@@ -376,7 +376,7 @@ begin
 
   -- A row somebody changed since is theirs: it stays, and is named.
   for entry in select m.* from private.lead_merge_rows m where m.merge_id = p_merge_id order by m.id loop
-    execute format('select to_jsonb(t) from %s t where %s', entry.table_name::regclass, private.row_where(entry.table_name::regclass, entry.key)) into now_is;
+    execute format('select to_jsonb(t) from %s t where %s', entry.table_name::regclass, private.row_where(entry.key)) into now_is;
 
     if now_is is distinct from entry.after then
       touched := touched || jsonb_build_object('table', regexp_replace(entry.table_name, '^(public|private)\.', ''), 'key', entry.key);
@@ -396,12 +396,12 @@ begin
     order by (m.column_name <> ''), ((m.key ->> 'id') is distinct from merge.target_id::text), m.id
   loop
     if entry.column_name = '' and (entry.key ->> 'id')::uuid <> merge.target_id then
-      perform private.restore_row('public.leads', entry.before, private.row_where('public.leads', entry.key));
+      perform private.restore_row('public.leads', entry.before, private.row_where(entry.key));
     elsif not touched @> jsonb_build_array(jsonb_build_object('table', regexp_replace(entry.table_name, '^(public|private)\.', ''), 'key', entry.key)) then
-      perform private.restore_row(entry.table_name::regclass, entry.before, private.row_where(entry.table_name::regclass, entry.key));
+      perform private.restore_row(entry.table_name::regclass, entry.before, private.row_where(entry.key));
     elsif entry.column_name <> '' then
       -- Changed since, yet its lead is back: it belongs there again.
-      execute format('update %s t set %I = $1 where %s', entry.table_name::regclass, entry.column_name, private.row_where(entry.table_name::regclass, entry.key))
+      execute format('update %s t set %I = $1 where %s', entry.table_name::regclass, entry.column_name, private.row_where(entry.key))
         using (entry.before ->> entry.column_name)::uuid;
     else
       -- The target's own later changes stay; what it took from a source goes back to it.
@@ -533,7 +533,7 @@ grant select, insert, update, delete on public.lead_merges to service_role;
 
 revoke all on function private.lead_children() from public, anon, authenticated, service_role;
 
-revoke all on function private.row_where(regclass, jsonb) from public, anon, authenticated, service_role;
+revoke all on function private.row_where(jsonb) from public, anon, authenticated, service_role;
 
 revoke all on function private.key_of(regclass) from public, anon, authenticated, service_role;
 
