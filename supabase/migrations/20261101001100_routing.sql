@@ -260,11 +260,15 @@ begin
 
   perform set_config('intake.assignment', jsonb_build_object('method', 'manual', 'reason', p_reason, 'batch_id', batch)::text, true);
 
+  perform private.batch_begin(batch, 'assign', reachable);
+
   update public.leads l
   set assigned_to = p_user_id
   where l.id = any (reachable) and l.assigned_to is distinct from p_user_id;
 
   get diagnostics assigned = row_count;
+
+  perform private.batch_end(batch);
 
   perform set_config('intake.assignment', '', true);
 

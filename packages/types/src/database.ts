@@ -214,6 +214,77 @@ export type Database = {
         };
         Relationships: [];
       };
+      batches: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          id: string;
+          kind: string;
+          undone_at: string | null;
+          undone_by: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          id?: string;
+          kind: string;
+          undone_at?: string | null;
+          undone_by?: string | null;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          id?: string;
+          kind?: string;
+          undone_at?: string | null;
+          undone_by?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "batches_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "batches_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "batches_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "batches_undone_by_fkey";
+            columns: ["undone_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "batches_undone_by_fkey";
+            columns: ["undone_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "batches_undone_by_fkey";
+            columns: ["undone_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       calls: {
         Row: {
           agent_id: string | null;
@@ -4181,6 +4252,7 @@ export type Database = {
         };
         Returns: Json;
       };
+      batch_undo: { Args: { p_batch_id: string }; Returns: Json };
       calendar_link: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_create: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_revoke: { Args: Record<PropertyKey, never>; Returns: boolean };
@@ -4569,11 +4641,22 @@ export type Database = {
         Args: { p_lead_ids: string[]; p_reason?: string; p_user_id: string };
         Returns: Json;
       };
+      lead_bulk_delete: { Args: { p_lead_ids: string[] }; Returns: Json };
+      lead_bulk_status: {
+        Args: { p_lead_ids: string[]; p_reason?: string; p_status: string };
+        Returns: Json;
+      };
+      lead_bulk_tag: {
+        Args: { p_add?: string[]; p_lead_ids: string[]; p_remove?: string[] };
+        Returns: Json;
+      };
       lead_convert_to_deal: {
         Args: { p_contact?: Json; p_deal?: Json; p_lead_id: string; p_organization?: Json };
         Returns: Json;
       };
+      lead_delete: { Args: { p_id: string }; Returns: Json };
       lead_enroll: { Args: { p_lead_id: string; p_student?: Json }; Returns: Json };
+      lead_restore: { Args: { p_id: string }; Returns: Json };
       lead_set_status: {
         Args: { p_lead_id: string; p_reason?: string; p_status: string };
         Returns: {

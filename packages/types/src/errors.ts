@@ -27,6 +27,7 @@ export const errorCodes = [
   "audit_is_append_only",
   "stage_unknown",
   "transition_forbidden",
+  "batch_is_undone",
   "lead_not_found",
   "person_known",
   "merge_is_undone",

@@ -1,6 +1,7 @@
 export * from "./activities.ts";
 export * from "./analytics.ts";
 export * from "./audit.ts";
+export * from "./batches.ts";
 export * from "./calendar.ts";
 export * from "./calls.ts";
 export * from "./duplicates.ts";
