@@ -5,7 +5,8 @@
 -- per network address without a token. Service keys pass.
 --
 -- What it is not: a hit is part of the request's transaction, so a request that fails gives it back, and
--- only accepted writes are counted. Edge functions take hits in a transaction of their own, before the work.
+-- only accepted writes are counted. Edge functions take hits in a transaction of their own, before the work:
+-- private.function_rate_limit_take(), per function and network.
 --
 -- An address is believed only from the header that the network edge writes over whatever the client sent. On a
 -- hosted project that is Cloudflare's cf-connecting-ip. Behind another proxy, name its header in the setting
@@ -134,6 +135,28 @@ $$;
 
 comment on function private.pre_request() is 'Called by PostgREST before every request: limits writes. Answers 429 with code PT429, details rate_limited and a Retry-After header.';
 
+create function private.function_rate_limit_take(p_function text, p_headers jsonb) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  quota integer;
+begin
+  quota := coalesce(
+    private.setting('security.rate_limit.' || p_function || '_per_minute'),
+    private.setting('security.rate_limit.functions_per_minute')
+  )::integer;
+
+  if coalesce(quota, 0) = 0 then
+    return 0;
+  end if;
+
+  perform set_config('request.headers', coalesce(p_headers, '{}')::text, true);
+
+  return private.rate_limit_take('function:' || p_function || ':' || coalesce(private.client_network(), 'unknown'), quota);
+end
+$$;
+
+comment on function private.function_rate_limit_take(text, jsonb) is 'For edge functions: takes one hit of the network that the request''s headers name: 0, or the seconds to wait. The limit is security.rate_limit.<function>_per_minute where there is such a setting, else functions_per_minute.';
+
 create function private.rate_limits_purge() returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -166,6 +189,10 @@ revoke all on function private.pre_request() from public, anon, authenticated, s
 
 grant execute on function private.pre_request() to anon, authenticated, service_role;
 
+revoke all on function private.function_rate_limit_take(text, jsonb) from public, anon, authenticated, service_role;
+
+grant execute on function private.function_rate_limit_take(text, jsonb) to service_role;
+
 revoke all on function private.rate_limits_purge() from public, anon, authenticated, service_role;
 
 -- This module's errors and settings
@@ -176,6 +203,9 @@ insert into public.error_codes (code, sqlstate, message, hint) values
 select
   private.define_setting('security.rate_limit.user_writes_per_minute', '600', 'integer', 'Writes a signed-in person may make in a minute; 0 is no limit', 0, 100000),
   private.define_setting('security.rate_limit.anonymous_writes_per_minute', '120', 'integer', 'Writes one network may make in a minute without signing in; 0 is no limit', 0, 100000),
+  private.define_setting('security.rate_limit.functions_per_minute', '600', 'integer', 'Calls of one edge function from one network in a minute; 0 is no limit', 0, 1000000),
+  private.define_setting('security.rate_limit.admin_per_minute', '120', 'integer', 'Calls of the function admin from one network in a minute; 0 is no limit', 0, 1000000),
+  private.define_setting('security.rate_limit.webhooks_per_minute', '30000', 'integer', 'Deliveries from one network in a minute; 0 is no limit. Providers deliver from few networks and in bursts', 0, 1000000),
   private.define_setting('security.rate_limit.address_header', '"cf-connecting-ip"', 'text', 'Request header in which the network edge names the client''s address; never one a client can send through', 1, 100);
 
 -- PostgREST reads this from the role it connects as. Supabase lets postgres set it; a plain server needs its

@@ -126,7 +126,7 @@ export const ledger: Record<string, Entry> = {
   "D0-084": proved(),
   "D0-085": proved(),
   "D0-086": proved(),
-  "D0-087": notYet("identity"),
+  "D0-087": proved(),
   "D0-088": proved(),
   "D0-089": notYet("messaging"),
   "D0-090": notYet("messaging"),

@@ -121,9 +121,52 @@ select tests.authenticate_as((select counselor from people));
 
 select lives_ok('select private.pre_request()', 'zero is no limit');
 
+-- Edge functions
+
+select tests.clear_authentication();
+
+update public.system_settings set value = '2' where key in ('security.rate_limit.functions_per_minute', 'security.rate_limit.webhooks_per_minute');
+
+create function pg_temp.take(p_function text, p_address text) returns integer language sql as $$
+  select private.function_rate_limit_take(p_function, jsonb_build_object('cf-connecting-ip', p_address));
+$$;
+
+select is(pg_temp.take('test', '203.0.113.30') + pg_temp.take('test', '203.0.113.30'), 0, 'a function may be called up to the limit');
+
+select ok(pg_temp.take('test', '203.0.113.30') between 1 and 60, 'and then not before the minute is over');
+
+select is(pg_temp.take('test', '203.0.113.31'), 0, 'another network may');
+
+select is(pg_temp.take('other', '203.0.113.30'), 0, 'another function may be called');
+
+select is(pg_temp.take('webhooks', '203.0.113.30') + pg_temp.take('webhooks', '203.0.113.30'), 0, 'a function with a limit of its own');
+
+select ok(pg_temp.take('webhooks', '203.0.113.30') > 0, 'has that one');
+
+update public.system_settings set value = '0' where key = 'security.rate_limit.webhooks_per_minute';
+
+select is(pg_temp.take('webhooks', '203.0.113.30'), 0, 'where zero is no limit');
+
+select ok(pg_temp.take('test', '203.0.113.30') > 0, 'whatever the others have');
+
+select is(
+  private.function_rate_limit_take('test', null) + private.function_rate_limit_take('test', '{}'), 0,
+  'those of whom nothing is known share one bucket');
+
+select ok(private.function_rate_limit_take('test', '{"x-forwarded-for": "203.0.113.32"}') > 0, 'and a claim of the client does not lead out of it');
+
+select ok(
+  (select r.minimum = 0 from private.setting_rules r where r.key = 'security.rate_limit.functions_per_minute')
+    and (select s.value::integer from public.system_settings s where s.key = 'security.rate_limit.admin_per_minute') > 0,
+  'the limits are settings');
+
 -- Who may
 
+select tests.authenticate_as((select counselor from people));
+
 select throws_ok($$select private.rate_limit_take('user:x', 1)$$, '42501', null, 'nobody spends another''s hits');
+
+select throws_ok($$select private.function_rate_limit_take('health', '{}')$$, '42501', null, 'nor a network''s');
 
 select throws_ok('select * from private.rate_limits', '42501', null, 'nobody reads the buckets');
 

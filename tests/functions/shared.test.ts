@@ -8,6 +8,7 @@ import { isSameSecret, verifyHmacSha256Hex } from "../../supabase/functions/_sha
 import { baseEnvSchema, readEnv } from "../../supabase/functions/_shared/env.ts";
 import { ApiError } from "../../supabase/functions/_shared/errors.ts";
 import { parseJson, parseJsonBytes } from "../../supabase/functions/_shared/json.ts";
+import type { Limiter } from "../../supabase/functions/_shared/limit.ts";
 import { createLogger } from "../../supabase/functions/_shared/log.ts";
 import { retryAfterSeconds } from "../../supabase/functions/_shared/providers/outcome.ts";
 
@@ -166,6 +167,75 @@ describe("a refusal", () => {
 
   it("answers a path that is none", async () => {
     expect(await body("/sample/none")).toMatchObject({ status: 404, details: "route_not_found" });
+  });
+});
+
+describe("a rate limit", () => {
+  function limited(take: Limiter["take"]) {
+    const lines: string[] = [];
+    const { route, request } = createApp({
+      name: "sample",
+      title: "Sample",
+      description: "For tests.",
+      limiter: { take },
+      log: createLogger({}, (line) => lines.push(line)),
+    });
+    route({ method: "get", path: "/", id: "get", summary: "Get", responses: {} }, (c) =>
+      c.json({ ok: true }),
+    );
+    return { request, lines };
+  }
+
+  it("[D0-087] refuses with 429, when to come back, and the shape of every refusal", async () => {
+    const { request, lines } = limited(async () => 17);
+    const response = await request("/sample");
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "17"]);
+    expect(await response.json()).toEqual({
+      code: "PT429",
+      message: "Too many requests.",
+      details: "rate_limited",
+      hint: "Retry after 17 seconds.",
+    });
+    expect(JSON.parse(lines[0]!)).toMatchObject({ status: 429, path: "/sample" });
+  });
+
+  it("is told where a request comes from, and never who sends it", async () => {
+    const seen: Record<string, string>[] = [];
+    const { request } = limited(async (origin) => {
+      seen.push(origin);
+      return 0;
+    });
+    const secrets = { authorization: "Bearer x", apikey: "k", cookie: "c" };
+    await request("/sample", { headers: { "cf-connecting-ip": "203.0.113.1", ...secrets } });
+    expect(seen).toEqual([{ "cf-connecting-ip": "203.0.113.1" }]);
+  });
+
+  it.each([
+    ["fails", () => Promise.reject(new Error("connection refused"))],
+    ["does not answer", () => new Promise<number>(() => {})],
+  ])("that %s lets the request pass, and says so in the log", async (_, take) => {
+    const { request, lines } = limited(take);
+    const response = await request("/sample");
+    expect([response.status, await response.json()]).toEqual([200, { ok: true }]);
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      level: "warn",
+      message: "the rate limit could not be taken",
+    });
+  });
+
+  it("is not asked about a preflight, and stands in the document of every route", async () => {
+    const { request } = limited(async () => 1);
+    const headers = { origin: "https://a.test", "access-control-request-method": "GET" };
+    expect((await request("/sample", { method: "OPTIONS", headers })).status).toBe(204);
+    const open = await limited(async () => 0).request("/sample/openapi.json");
+    const { paths } = (await open.json()) as {
+      paths: Record<string, Record<string, { responses: object }>>;
+    };
+    for (const methods of Object.values(paths)) {
+      for (const operation of Object.values(methods)) {
+        expect(operation.responses).toHaveProperty("429");
+      }
+    }
   });
 });
 

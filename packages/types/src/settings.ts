@@ -40,6 +40,8 @@ export type SettingUpsert = z.infer<typeof settingUpsertSchema>;
 
 const writesPerMinute = z.number().int().min(0).max(100_000);
 
+const callsPerMinute = z.number().int().min(0).max(1_000_000);
+
 /** Keys the system reads, and what each holds. Other keys are the organisation's own. */
 export const knownSettings = {
   "organization.name": z.string().trim().min(1).max(120),
@@ -53,6 +55,9 @@ export const knownSettings = {
   "routing.max_open_leads": z.number().int().min(0).max(100_000),
   "security.rate_limit.user_writes_per_minute": writesPerMinute,
   "security.rate_limit.anonymous_writes_per_minute": writesPerMinute,
+  "security.rate_limit.functions_per_minute": callsPerMinute,
+  "security.rate_limit.admin_per_minute": callsPerMinute,
+  "security.rate_limit.webhooks_per_minute": callsPerMinute,
   "security.rate_limit.address_header": z.string().min(1).max(100),
   "audit.retention_months": z.number().int().min(0).max(1200),
   "notifications.retention_days": z.number().int().min(0).max(3650),

@@ -1,5 +1,5 @@
-// The frame of every function: request id, log line, security headers, CORS by allow-list, body
-// limit, one answer for every error, and the OpenAPI document.
+// The frame of every function: request id, log line, security headers, CORS by allow-list, rate and
+// body limit, one answer for every error, and the OpenAPI document.
 
 import { intakeErrorSchema } from "@intake/types";
 import { type Context, type Handler, Hono, type MiddlewareHandler } from "hono";
@@ -9,6 +9,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import { ApiError, answerOfDatabaseError, describeError } from "./errors.ts";
+import { type Limiter, limitRate } from "./limit.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { type Operation, openApiDocument } from "./openapi.ts";
 
@@ -16,14 +17,20 @@ export interface AppEnv {
   Variables: { requestId: string; log: Logger };
 }
 
-export interface AppOptions {
+/** What every function is given from outside. */
+export interface Surroundings {
+  allowedOrigins?: string[] | undefined;
+  /** Every function that anybody can reach has one. */
+  limiter?: Limiter | undefined;
+  log?: Logger | undefined;
+}
+
+export interface AppOptions extends Surroundings {
   /** Folder of the function, the first part of its paths. */
   name: string;
   title: string;
   description: string;
-  allowedOrigins?: string[];
   maxBodyBytes?: number;
-  log?: Logger;
   /** What the log says of a path that is itself a secret. */
   describePath?(path: string): string;
 }
@@ -38,6 +45,8 @@ export interface App {
 }
 
 const version = "0.1.0";
+
+const limited = { 429: { description: "Too many requests; Retry-After says how long to wait" } };
 
 function observe(log: Logger, describePath: (path: string) => string): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -118,6 +127,7 @@ export function createApp(options: AppOptions): App {
       maxAge: 600,
     }),
   );
+  if (options.limiter) hono.use(limitRate(options.limiter));
   hono.use(refuseEncoded);
   hono.use(
     bodyLimit({
@@ -140,7 +150,10 @@ export function createApp(options: AppOptions): App {
     hono,
     operations,
     route(operation, ...handlers) {
-      operations.push(operation);
+      const responses = options.limiter
+        ? { ...limited, ...operation.responses }
+        : operation.responses;
+      operations.push({ ...operation, responses });
       hono.on(operation.method.toUpperCase(), [operation.path], ...handlers);
     },
     request: async (path, init) => hono.request(path, init),

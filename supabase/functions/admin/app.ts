@@ -9,9 +9,10 @@ export function createAdmin(deps: AdminDeps): App {
     name: "admin",
     title: "Intake administration",
     description: "What administrators do that needs a secret or a third party.",
-    allowedOrigins: deps.allowedOrigins ?? [],
     maxBodyBytes: 64 * 1024,
-    ...(deps.log ? { log: deps.log } : {}),
+    allowedOrigins: deps.allowedOrigins,
+    limiter: deps.limiter,
+    log: deps.log,
   });
   mountIntegrations(app, deps);
   return app;

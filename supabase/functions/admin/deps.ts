@@ -1,8 +1,8 @@
 // What the routes of administrators need from outside.
 
+import type { Surroundings } from "../_shared/app.ts";
 import type { IdentifyCaller } from "../_shared/caller.ts";
 import type { Claims } from "../_shared/db.ts";
-import type { Logger } from "../_shared/log.ts";
 
 export interface Integrations {
   /** Refuses who may not manage integrations, and a type that there is not. */
@@ -22,10 +22,8 @@ export type TestCredentials = (
   config: Record<string, unknown>,
 ) => Promise<void>;
 
-export interface AdminDeps {
+export interface AdminDeps extends Surroundings {
   identify: IdentifyCaller;
   integrations: Integrations;
   testers: Record<string, TestCredentials>;
-  allowedOrigins?: string[];
-  log?: Logger;
 }

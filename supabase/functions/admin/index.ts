@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createIdentifyCaller } from "../_shared/caller.ts";
 import { connect } from "../_shared/db.ts";
 import { baseEnvSchema, metaEnvSchema, readEnv } from "../_shared/env.ts";
+import { createLimiter } from "../_shared/limit.ts";
 import { createLogger } from "../_shared/log.ts";
 import { createAdmin } from "./app.ts";
 import { createIntegrations } from "./store.ts";
@@ -27,6 +28,7 @@ Deno.serve(
       }),
     },
     allowedOrigins: env.ALLOWED_ORIGINS,
+    limiter: createLimiter(db, "admin"),
     log,
   }).fetch,
 );

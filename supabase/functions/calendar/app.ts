@@ -1,17 +1,15 @@
 // A person's tasks and reminders for calendar programs, behind a link that is itself the secret.
 
 import { type CalendarFeed, calendarFeedSchema } from "@intake/types";
-import { type App, createApp } from "../_shared/app.ts";
+import { type App, createApp, type Surroundings } from "../_shared/app.ts";
 import { sha256Hex } from "../_shared/crypto.ts";
 import { ApiError } from "../_shared/errors.ts";
-import type { Logger } from "../_shared/log.ts";
+import { originOf, refuseToWait } from "../_shared/limit.ts";
 import { calendar } from "./ics.ts";
 
-export interface CalendarDeps {
+export interface CalendarDeps extends Surroundings {
   /** `headers` say where the request comes from, to whoever limits guessing. */
   feed(tokenHash: string, headers: Record<string, string>): Promise<CalendarFeed>;
-  allowedOrigins?: string[];
-  log?: Logger;
 }
 
 const form = /^([0-9a-f]{64})\.ics$/;
@@ -21,11 +19,12 @@ export function createCalendar(deps: CalendarDeps): App {
     name: "calendar",
     title: "Intake calendar",
     description: "A person's tasks and reminders as an iCalendar feed.",
-    allowedOrigins: deps.allowedOrigins ?? [],
     maxBodyBytes: 1024,
     // The path is the secret.
     describePath: (path) => (path.endsWith("/openapi.json") ? path : "/calendar/:file"),
-    ...(deps.log ? { log: deps.log } : {}),
+    allowedOrigins: deps.allowedOrigins,
+    limiter: deps.limiter,
+    log: deps.log,
   });
 
   app.route(
@@ -46,14 +45,9 @@ export function createCalendar(deps: CalendarDeps): App {
       // Whatever does not look like a token is looked up all the same: one way for all, and counted.
       const token = form.exec(c.req.param("file") ?? "")?.[1] ?? "";
       const hash = await sha256Hex(new TextEncoder().encode(token));
-      const headers = c.req.header();
-      const { authorization: _a, cookie: _c, ...origin } = headers;
-      const feed = calendarFeedSchema.parse(await deps.feed(hash, origin));
+      const feed = calendarFeedSchema.parse(await deps.feed(hash, originOf(c)));
 
-      if (feed.retry_after > 0) {
-        c.header("retry-after", String(feed.retry_after));
-        throw new ApiError(429, "rate_limited", "Too many requests.");
-      }
+      if (feed.retry_after > 0) throw refuseToWait(c, feed.retry_after);
       if (!feed.found) throw new ApiError(404, "not_found", "There is no such calendar.");
 
       return c.body(calendar(feed.name ?? "", feed.items ?? []), 200, {

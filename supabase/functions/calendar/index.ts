@@ -2,6 +2,7 @@ import { calendarFeedSchema } from "@intake/types";
 import { sql } from "kysely";
 import { connect, json } from "../_shared/db.ts";
 import { baseEnvSchema, readEnv } from "../_shared/env.ts";
+import { createLimiter } from "../_shared/limit.ts";
 import { createLogger } from "../_shared/log.ts";
 import { createCalendar } from "./app.ts";
 
@@ -17,4 +18,11 @@ async function feed(tokenHash: string, headers: Record<string, string>) {
   return calendarFeedSchema.parse(rows[0]?.feed);
 }
 
-Deno.serve(createCalendar({ feed, allowedOrigins: env.ALLOWED_ORIGINS, log }).fetch);
+Deno.serve(
+  createCalendar({
+    feed,
+    allowedOrigins: env.ALLOWED_ORIGINS,
+    limiter: createLimiter(db, "calendar"),
+    log,
+  }).fetch,
+);

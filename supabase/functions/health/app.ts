@@ -1,8 +1,7 @@
 // Whether the backend serves. Public: states only, no figures, no versions, no secrets.
 
 import { type Health, healthSchema } from "@intake/types";
-import { type App, createApp } from "../_shared/app.ts";
-import type { Logger } from "../_shared/log.ts";
+import { type App, createApp, type Surroundings } from "../_shared/app.ts";
 
 export interface Facts {
   isMigrated: boolean;
@@ -10,12 +9,10 @@ export interface Facts {
   oldestDueSeconds: number;
 }
 
-export interface HealthDeps {
+export interface HealthDeps extends Surroundings {
   /** Throws when the database does not answer. */
   facts(): Promise<Facts>;
   now?(): Date;
-  allowedOrigins?: string[];
-  log?: Logger;
 }
 
 export function queueClass({ due, oldestDueSeconds }: Facts): Health["queue"] {
@@ -47,9 +44,10 @@ export function createHealth(deps: HealthDeps): App {
     name: "health",
     title: "Intake health",
     description: "Whether the backend serves.",
-    allowedOrigins: deps.allowedOrigins ?? [],
     maxBodyBytes: 1024,
-    ...(deps.log ? { log: deps.log } : {}),
+    allowedOrigins: deps.allowedOrigins,
+    limiter: deps.limiter,
+    log: deps.log,
   });
 
   app.route(

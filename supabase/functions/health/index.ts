@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { connect } from "../_shared/db.ts";
 import { baseEnvSchema, readEnv } from "../_shared/env.ts";
+import { createLimiter } from "../_shared/limit.ts";
 import { createLogger } from "../_shared/log.ts";
 import { createHealth, type Facts } from "./app.ts";
 
@@ -22,4 +23,11 @@ async function facts(): Promise<Facts> {
   };
 }
 
-Deno.serve(createHealth({ facts, allowedOrigins: env.ALLOWED_ORIGINS, log }).fetch);
+Deno.serve(
+  createHealth({
+    facts,
+    allowedOrigins: env.ALLOWED_ORIGINS,
+    limiter: createLimiter(db, "health"),
+    log,
+  }).fetch,
+);

@@ -9,9 +9,10 @@ export function createWebhooks(deps: WebhooksDeps): App {
     name: "webhooks",
     title: "Intake webhooks",
     description: "Where providers deliver what happened.",
-    allowedOrigins: deps.allowedOrigins ?? [],
     maxBodyBytes: 256 * 1024,
-    ...(deps.log ? { log: deps.log } : {}),
+    allowedOrigins: deps.allowedOrigins,
+    limiter: deps.limiter,
+    log: deps.log,
   });
   mountMeta(app, deps);
   return app;

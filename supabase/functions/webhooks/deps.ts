@@ -1,7 +1,7 @@
 // What the routes of providers need from outside, so that tests can give them something else.
 
+import type { Surroundings } from "../_shared/app.ts";
 import type { Bytes } from "../_shared/crypto.ts";
-import type { Logger } from "../_shared/log.ts";
 
 export interface InboxEvent {
   /** What makes the event one event, whatever is delivered how often. */
@@ -22,9 +22,7 @@ export interface Inbox {
   countRejection(provider: string, reason: string): void;
 }
 
-export interface WebhooksDeps {
+export interface WebhooksDeps extends Surroundings {
   inbox: Inbox;
   meta: { appSecret?: string | undefined; verifyToken?: string | undefined };
-  allowedOrigins?: string[];
-  log?: Logger;
 }

@@ -1,5 +1,6 @@
 import { connect } from "../_shared/db.ts";
 import { baseEnvSchema, metaEnvSchema, readEnv } from "../_shared/env.ts";
+import { createLimiter } from "../_shared/limit.ts";
 import { createLogger } from "../_shared/log.ts";
 import { createWebhooks } from "./app.ts";
 import { createInbox } from "./inbox.ts";
@@ -12,6 +13,7 @@ const app = createWebhooks({
   inbox: createInbox(db, log),
   meta: { appSecret: env.META_APP_SECRET, verifyToken: env.META_VERIFY_TOKEN },
   allowedOrigins: env.ALLOWED_ORIGINS,
+  limiter: createLimiter(db, "webhooks"),
   log,
 });
 

@@ -20,7 +20,7 @@ export function createWorker({ secret, drainer, background, log }: WorkerDeps): 
     title: "Intake worker",
     description: "Runs background jobs. Called by the database, not by clients.",
     maxBodyBytes: 4096,
-    ...(log ? { log } : {}),
+    log,
   });
 
   app.route(
