@@ -210,9 +210,9 @@ create policy leads_change on public.leads for update to authenticated
 comment on policy leads_change on public.leads is 'Needs leads.update and sight of the lead, before and after. Owner, team and deletion are no columns of the grant: RPCs change them.';
 
 create policy lead_history_read on public.lead_history for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_history.lead_id));
+  using ((select l.id from public.leads l where l.id = lead_history.lead_id) is not null);
 
-comment on policy lead_history_read on public.lead_history is 'Where the lead is visible. Always read by lead_id.';
+comment on policy lead_history_read on public.lead_history is 'Where the lead is visible, looked up row by row: of an exists() the planner may hash every visible lead.';
 
 -- Triggers
 

@@ -57,16 +57,16 @@ alter table public.lead_identities enable row level security;
 alter table public.lead_enquiries enable row level security;
 
 create policy lead_identities_read on public.lead_identities for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_identities.lead_id));
+  using ((select l.id from public.leads l where l.id = lead_identities.lead_id) is not null);
 
 create policy lead_identities_create on public.lead_identities for insert to authenticated
   with check ((select private.has_permission('leads.update')) and exists (select from public.leads l where l.id = lead_identities.lead_id));
 
 create policy lead_identities_delete on public.lead_identities for delete to authenticated
-  using ((select private.has_permission('leads.update')) and exists (select from public.leads l where l.id = lead_identities.lead_id));
+  using ((select private.has_permission('leads.update')) and (select l.id from public.leads l where l.id = lead_identities.lead_id) is not null);
 
 create policy lead_enquiries_read on public.lead_enquiries for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_enquiries.lead_id));
+  using ((select l.id from public.leads l where l.id = lead_enquiries.lead_id) is not null);
 
 comment on policy lead_identities_read on public.lead_identities is 'Where the lead is visible. Always read by lead_id.';
 

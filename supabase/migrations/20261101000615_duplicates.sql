@@ -43,7 +43,7 @@ alter table public.lead_merges enable row level security;
 alter table private.lead_merge_rows enable row level security;
 
 create policy lead_merges_read on public.lead_merges for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_merges.target_id));
+  using ((select l.id from public.leads l where l.id = lead_merges.target_id) is not null);
 
 comment on policy lead_merges_read on public.lead_merges is 'Where the target is visible. Always read by target_id.';
 

@@ -91,7 +91,7 @@ create policy assignment_rules_delete on public.assignment_rules for delete to a
 comment on policy assignment_rules_delete on public.assignment_rules is 'Needs routing.manage.';
 
 create policy lead_assignments_read on public.lead_assignments for select to authenticated
-  using (exists (select from public.leads l where l.id = lead_assignments.lead_id));
+  using ((select l.id from public.leads l where l.id = lead_assignments.lead_id) is not null);
 
 comment on policy lead_assignments_read on public.lead_assignments is 'Where the lead is visible. Always read by lead_id.';
 
@@ -288,7 +288,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.lead_assign(p_lead_ids, p_user_id, p_reason);
 $$;
 
-comment on function public.lead_assign(uuid[], uuid, text) is 'Assigns 1 to 1000 leads to a person (null: to nobody), with a reason. Answers {batch_id, assigned, unchanged, not_found[]}; ids the caller may not see count as not found. Needs leads.assign. Errors: permission_denied, argument_invalid, assignee_unavailable. Answers D3-005, D3-060, D4-026.';
+comment on function public.lead_assign(uuid[], uuid, text) is 'Assigns 1 to 1000 leads to a person (null: to nobody), with a reason. p_user_id has no default: who forgets it must not unassign. Answers {batch_id, assigned, unchanged, not_found[]}; ids the caller may not see count as not found. Needs leads.assign. Errors: permission_denied, argument_invalid, assignee_unavailable. Answers D3-005, D3-060, D4-026.';
 
 -- Triggers
 

@@ -32,6 +32,12 @@ comment on table private.batch_leads is 'Each lead that a batch changed, as far 
 
 comment on column private.batch_leads.target_id is 'The lead. No foreign key: the row does not follow a lead through a merge, it remembers.';
 
+alter table public.lead_assignments
+  -- squawk-ignore adding-foreign-key-constraint, constraint-missing-not-valid
+  add constraint lead_assignments_batch_id_fkey foreign key (batch_id) references public.batches (id) on delete set null;
+
+create index lead_assignments_of_batch on public.lead_assignments (batch_id) where batch_id is not null;
+
 -- Policies
 
 alter table public.batches enable row level security;

@@ -67,6 +67,21 @@ describe("lead_assign", () => {
     ]);
   });
 
+  it("refuses a call that names nobody, not even null: a forgotten person unassigns nothing", async () => {
+    const ids = await addLeads(1);
+    const forgotten = { p_lead_ids: ids, p_user_id: undefined as unknown as string };
+    expectError(await manager.client.rpc("lead_assign", forgotten), {
+      code: "PGRST202",
+      status: 404,
+    });
+    const lead = await manager.client
+      .from("leads")
+      .select("assigned_to")
+      .eq("id", ids[0]!)
+      .single();
+    expect(lead.data?.assigned_to).toBe(first.id);
+  });
+
   it("[D3-060] gives many at once, and says what was assigned, unchanged and not found", async () => {
     const ids = await addLeads(30);
     const kept = await addLeads(1, second);
