@@ -126,19 +126,27 @@ comment on index public.team_members_work_in_one_team is 'A person works in one 
 -- Gates: one row read each, null is denied. plpgsql, because SQL bodies are planned anew per statement;
 -- parallel safe, because otherwise no query on a protected table could run in parallel.
 
+create view private.caller as
+select
+  p.id,
+  p.role_id,
+  r.data_scope,
+  (select array_agg(m.team_id) from public.team_members m where m.user_id = p.id and m.is_manager and r.data_scope = 'team') as teams
+from public.profiles p
+left join public.roles r on r.id = p.role_id
+where p.id = auth.uid()
+  and p.is_active
+  and exists (
+    select from auth.sessions s
+    where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
+  );
+
+comment on view private.caller is 'Who is calling, if their profile is active and their session alive; no row otherwise; teams are those they manage, if their role''s scope is team. Every gate reads this view, and what a gate does not ask for is not read: hence the left join.';
+
 create function private.gate_own() returns uuid
 language plpgsql stable security definer parallel safe set search_path = '' as $$
 begin
-  return (
-    select p.id
-    from public.profiles p
-    where p.id = auth.uid()
-      and p.is_active
-      and exists (
-        select from auth.sessions s
-        where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
-      )
-  );
+  return (select c.id from private.caller c);
 end
 $$;
 
@@ -147,18 +155,7 @@ comment on function private.gate_own() is 'The caller''s id if their profile is 
 create function private.gate_all() returns uuid
 language plpgsql stable security definer parallel safe set search_path = '' as $$
 begin
-  return (
-    select p.id
-    from public.profiles p
-    join public.roles r on r.id = p.role_id
-    where p.id = auth.uid()
-      and p.is_active
-      and r.data_scope = 'all'
-      and exists (
-        select from auth.sessions s
-        where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
-      )
-  );
+  return (select c.id from private.caller c where c.data_scope = 'all');
 end
 $$;
 
@@ -167,19 +164,7 @@ comment on function private.gate_all() is 'The caller''s id if they pass gate_ow
 create function private.gate_team() returns uuid[]
 language plpgsql stable security definer parallel safe set search_path = '' as $$
 begin
-  return (
-    select array_agg(m.team_id)
-    from public.profiles p
-    join public.roles r on r.id = p.role_id
-    join public.team_members m on m.user_id = p.id and m.is_manager
-    where p.id = auth.uid()
-      and p.is_active
-      and r.data_scope = 'team'
-      and exists (
-        select from auth.sessions s
-        where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
-      )
-  );
+  return (select c.teams from private.caller c);
 end
 $$;
 
@@ -259,15 +244,16 @@ $$;
 comment on function private.may_assign_to(uuid) is 'Whether the caller may give work to this person: anybody for scope all, members of managed teams for scope team, oneself otherwise.';
 
 create function private.scope_filter(p_alias text) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable security definer set search_path = '' as $$
 declare
-  own uuid := private.gate_own();
-  teams uuid[] := private.gate_team();
+  caller private.caller;
 begin
+  select * into caller from private.caller;
+
   return case
-    when private.gate_all() is not null then 'true'
-    when teams is not null then format('(%1$I.team_id = any (%2$L::uuid[]) or %1$I.assigned_to = %3$L::uuid)', p_alias, teams, own)
-    when own is not null then format('%I.assigned_to = %L::uuid', p_alias, own)
+    when caller.data_scope = 'all' then 'true'
+    when caller.teams is not null then format('(%1$I.team_id = any (%2$L::uuid[]) or %1$I.assigned_to = %3$L::uuid)', p_alias, caller.teams, caller.id)
+    when caller.id is not null then format('%I.assigned_to = %L::uuid', p_alias, caller.id)
     else 'false'
   end;
 end
@@ -632,6 +618,8 @@ grant insert (team_id, user_id, is_manager), update (is_manager), delete on publ
 grant select, insert, update, delete on public.permissions, public.roles, public.role_permissions, public.teams, public.profiles, public.team_members to service_role;
 
 grant select on public.user_profiles to service_role;
+
+revoke all on private.caller from anon, authenticated, service_role;
 
 revoke all on function private.gate_own() from public, anon, authenticated, service_role;
 

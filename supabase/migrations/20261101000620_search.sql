@@ -28,7 +28,7 @@ returns table (
 )
 language plpgsql stable security definer set search_path = '' as $$
 declare
-  scope text := private.scope_filter('l');
+  caller private.caller;
   query text := lower(btrim(regexp_replace(coalesce(p_query, ''), '\s+', ' ', 'g')));
   digits text := regexp_replace(query, '[\s()+.\-/]', '', 'g');
   is_number boolean := digits ~ '^[0-9]{3,15}$';
@@ -45,7 +45,9 @@ declare
   found_rows integer := 0;
   added integer;
 begin
-  if scope = 'false' then
+  select * into caller from private.caller;
+
+  if caller.id is null then
     perform private.fail('account_inactive');
   end if;
 
@@ -54,14 +56,6 @@ begin
     or (p_filter is not null and (jsonb_typeof(p_filter) <> 'object' or exists (select from jsonb_object_keys(p_filter) k where k not in ('status', 'source', 'assigned_to', 'tags', 'custom_fields')))) then
     perform private.fail('argument_invalid', 'p_query has 2 to 200 characters, p_limit is 1 to 100, p_after is a cursor, p_filter names status, source, assigned_to, tags or custom_fields');
   end if;
-
-  filter := concat_ws('',
-    ' and l.status = ' || quote_literal(lower(p_filter ->> 'status')),
-    ' and l.source = ' || quote_literal(p_filter ->> 'source'),
-    ' and l.assigned_to = ' || quote_literal((p_filter ->> 'assigned_to')::uuid) || '::uuid',
-    ' and l.tags @> ' || quote_literal((select array_agg(t) from jsonb_array_elements_text(case jsonb_typeof(p_filter -> 'tags') when 'array' then p_filter -> 'tags' end) t)) || '::text[]',
-    ' and l.custom_fields @> ' || quote_literal(p_filter -> 'custom_fields') || '::jsonb'
-  );
 
   -- What is typed says where to look: a key finds its lead, digits find a number, words find the rest.
   is_key := query ~ '^lead-[0-9]+$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 10);
@@ -74,16 +68,6 @@ begin
     end;
   else
     address := query;
-  end if;
-
-  -- One LIKE per word: an index serves those, not LIKE ALL.
-  has_text := (
-    select string_agg(format('l.search_text like %L', private.like_pattern(w)), ' and ')
-    from unnest(case when is_number then array[digits] else string_to_array(query, ' ') end) w
-  );
-
-  if not is_number then
-    words := websearch_to_tsquery('simple', query);
   end if;
 
   -- Keys have indexes of their own and few hits: plans that are kept serve.
@@ -103,6 +87,43 @@ begin
     );
   end if;
 
+  -- A key that is found is the answer, by plans that are kept.
+  if is_key and p_filter is null and p_after is null then
+    return query
+    select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at,
+      'key', 1::real, jsonb_build_object('kind', 1, 'created_at', l.created_at, 'id', l.id)
+    from public.leads l
+    where l.id = any (keyed)
+      and l.deleted_at is null
+      and (l.assigned_to = caller.id or caller.data_scope = 'all' or l.team_id = any (caller.teams))
+    order by l.created_at desc, l.id desc
+    limit p_limit;
+
+    if found then
+      return;
+    end if;
+
+    first_kind := 2;
+  end if;
+
+  if p_filter is not null then
+    filter := concat_ws('',
+      ' and l.status = ' || quote_literal(lower(p_filter ->> 'status')),
+      ' and l.source = ' || quote_literal(p_filter ->> 'source'),
+      ' and l.assigned_to = ' || quote_literal((p_filter ->> 'assigned_to')::uuid) || '::uuid',
+      ' and l.tags @> ' || quote_literal((select array_agg(t) from jsonb_array_elements_text(case jsonb_typeof(p_filter -> 'tags') when 'array' then p_filter -> 'tags' end) t)) || '::text[]',
+      ' and l.custom_fields @> ' || quote_literal(p_filter -> 'custom_fields') || '::jsonb'
+    );
+  end if;
+
+  if is_number then
+    has_text := format('l.search_text like %L', '%' || digits || '%');
+  else
+    -- One LIKE per word: an index serves those, not LIKE ALL.
+    has_text := (select string_agg(format('l.search_text like %L', private.like_pattern(w)), ' and ') from unnest(string_to_array(query, ' ')) w);
+    words := websearch_to_tsquery('simple', query);
+  end if;
+
   kinds := array[
     case when is_key then 'l.id = any ($5)' end,
     has_text,
@@ -116,8 +137,12 @@ begin
     condition := kinds[kind];
     continue when condition is null;
 
-    -- A key that was found is the answer; near misses are for when nothing was found at all.
-    exit when found_rows >= p_limit or (kind > 1 and is_key and (found_rows > 0 or first_kind = 1 and kind > 2)) or (kind = 4 and (found_rows > 0 or p_after is not null and first_kind < 4));
+    -- After a key only text is looked for, and only if the key is nobody's; near misses are for when
+    -- nothing was found at all.
+    exit when found_rows >= p_limit
+      or (is_key and kind > 2)
+      or (is_key and kind = 2 and (found_rows > 0 or p_after is not null and first_kind = 1))
+      or (kind = 4 and (found_rows > 0 or p_after is not null and first_kind < 4));
 
     if kind = 4 then
       perform set_config('pg_trgm.word_similarity_threshold', '0.5', true);
@@ -125,22 +150,6 @@ begin
 
     after := case when p_after is not null and kind = first_kind then
       format(' and (l.created_at, l.id) < (%L::timestamptz, %L::uuid)', p_after ->> 'created_at', p_after ->> 'id') else '' end;
-
-    if kind = 1 and filter = '' and after = '' then
-      return query
-      select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at,
-        'key', 1::real, jsonb_build_object('kind', 1, 'created_at', l.created_at, 'id', l.id)
-      from public.leads l
-      where l.id = any (keyed)
-        and l.deleted_at is null
-        and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
-      order by l.created_at desc, l.id desc
-      limit p_limit;
-
-      get diagnostics found_rows = row_count;
-
-      continue;
-    end if;
 
     -- Ranked outside, so that only what is shown is measured.
     return query execute format($query$
@@ -156,8 +165,8 @@ begin
     $query$,
       (array['key', 'text', 'note', 'similar'])[kind],
       (array['1', '0.5 + extensions.word_similarity($1, l.search_text) / 2.5', '0.3', 'extensions.word_similarity($1, l.search_text) / 2'])[kind],
-      kind, case when kind in (2, 4) then ', l.search_text' end, scope, condition, filter, after, p_limit - found_rows
-    ) using query, address, words, auth.uid(), keyed;
+      kind, case when kind in (2, 4) then ', l.search_text' end, private.scope_filter('l'), condition, filter, after, p_limit - found_rows
+    ) using query, address, words, caller.id, keyed;
 
     get diagnostics added = row_count;
 

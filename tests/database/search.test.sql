@@ -119,6 +119,9 @@ select is(
   pg_temp.pages('pagewise', 4), (select array_agg(l.name order by l.created_at desc, l.id desc) from public.leads l where l.name like 'Pagewise %'),
   'pages hold every lead once, newest first, also where moments are shared');
 
+select is(pg_temp.pages(query, 1), array['Zenobia Quartermain'], format('a lead found by "%s" is on one page only', query))
+from unnest(array['zenobia@search.test', '9812312345', '9700000001']) query;
+
 select * from finish();
 
 rollback;
