@@ -121,7 +121,7 @@ begin
 end
 $$;
 
-comment on function public.analytics_funnel(date, date, text, uuid) is 'Per funnel stage: how many of the leads created on these days ever reached it, that as a percentage of the first stage, and the percentage lost since the stage before. Answers D3-017, D0-053.';
+comment on function public.analytics_funnel(date, date, text, uuid) is 'Per funnel stage: how many of the leads created on these days ever reached it, that as a percentage of the first stage, and the percentage lost since the stage before. Answers D0-053, D3-017.';
 
 create function public.analytics_funnel_detail(
   p_date_from date default null,
@@ -151,6 +151,24 @@ $$;
 
 comment on function public.analytics_funnel_detail(date, date, text, uuid) is 'analytics_funnel() of one agent with stage_conversion_rate (percent of the stage before), is_bottleneck (the largest drop) and team_percentage (the same funnel over everything the caller may see). Answers D4-047.';
 
+create function public.analytics_conversion_by_source(p_date_from date default null, p_date_to date default null, p_agent_id uuid default null)
+returns table (source text, total_leads bigint, enrolled bigint, conversion_rate numeric)
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  return query execute format($query$
+    select l.source, count(*), count(*) filter (where l.max_stage >= won.position),
+      round(100.0 * count(*) filter (where l.max_stage >= won.position) / count(*), 1)
+    from public.leads l
+    cross join (select min(s.position) filter (where s.is_won) as position from public.pipeline_stages s) won
+    where %s
+    group by l.source
+    order by 2 desc, 1
+  $query$, private.lead_filter('l', p_date_from, p_date_to, null, null, p_agent_id));
+end
+$$;
+
+comment on function public.analytics_conversion_by_source(date, date, uuid) is 'Per source, the largest first: how many leads created on these days came from it, how many of them ever reached a won stage, and that in percent. A lead counts for the source of its first enquiry. Answers D0-053, D3-018.';
+
 -- Grants
 
 revoke all on function private.organization_timezone() from public, anon, authenticated, service_role;
@@ -172,6 +190,10 @@ grant execute on function public.analytics_overview(date, date, uuid) to authent
 revoke all on function public.analytics_funnel(date, date, text, uuid) from public, anon, authenticated, service_role;
 
 grant execute on function public.analytics_funnel(date, date, text, uuid) to authenticated;
+
+revoke all on function public.analytics_conversion_by_source(date, date, uuid) from public, anon, authenticated, service_role;
+
+grant execute on function public.analytics_conversion_by_source(date, date, uuid) to authenticated;
 
 revoke all on function public.analytics_funnel_detail(date, date, text, uuid) from public, anon, authenticated, service_role;
 

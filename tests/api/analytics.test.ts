@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import {
+  analyticsConversionBySourceSchema,
   analyticsFunnelDetailSchema,
   analyticsFunnelSchema,
   analyticsKpisSchema,
@@ -98,7 +99,7 @@ describe("analytics_kpis", () => {
 });
 
 describe("analytics_funnel", () => {
-  it("[D3-017] answers stage, count, percentage of the first and drop-off since the one before", async () => {
+  it("[D0-053] [D3-017] answers stage, count, percentage of the first and drop-off since the one before", async () => {
     const { data, error } = await manager.client.rpc("analytics_funnel", {});
     expect(error).toBeNull();
     expect(analyticsFunnelSchema.parse(data)).toEqual([
@@ -139,6 +140,26 @@ describe("analytics_funnel", () => {
       ["qualified", 2, 66.7, false, 40],
       ["proposal", 1, 50, true, 20],
       ["enrolled", 1, 100, false, 20],
+    ]);
+  });
+});
+
+describe("analytics_conversion_by_source", () => {
+  it("[D0-053] [D3-018] answers leads, enrolled and the rate of each source, the largest first", async () => {
+    const { data, error } = await manager.client.rpc("analytics_conversion_by_source");
+    expect(error).toBeNull();
+    expect(analyticsConversionBySourceSchema.parse(data)).toEqual([
+      { source: "Facebook Ad", total_leads: 2, enrolled: 0, conversion_rate: 0 },
+      { source: "Website", total_leads: 2, enrolled: 1, conversion_rate: 50 },
+      { source: "Walk-in", total_leads: 1, enrolled: 0, conversion_rate: 0 },
+    ]);
+    const own = await agent.client.rpc("analytics_conversion_by_source", {
+      p_date_from: "2025-03-02",
+      p_date_to: "2025-03-31",
+    });
+    expect(analyticsConversionBySourceSchema.parse(own.data)).toEqual([
+      { source: "Facebook Ad", total_leads: 1, enrolled: 0, conversion_rate: 0 },
+      { source: "Website", total_leads: 1, enrolled: 0, conversion_rate: 0 },
     ]);
   });
 });

@@ -99,6 +99,20 @@ select is(
 
 select is(public.analytics_overview(p_agent_id => two) ->> 'total_leads', '3', 'for one agent if asked') from people;
 
+select results_eq(
+  'select * from public.analytics_conversion_by_source()',
+  $$values ('Walk-in', 4::bigint, 0::bigint, 0.0), ('Website', 4, 2, 50.0), ('Facebook Ad', 2, 0, 0.0)$$,
+  'of each source: leads, enrolled and the rate, an enrolment that was closed since included');
+
+select results_eq(
+  format('select * from public.analytics_conversion_by_source(''2026-03-01'', ''2026-03-03'', %L)', one),
+  $$values ('Facebook Ad', 2::bigint, 0::bigint, 0.0), ('Website', 2, 1, 50.0)$$,
+  'of one agent and a period') from people;
+
+select is_empty($$select * from public.analytics_conversion_by_source('2030-01-01')$$, 'a source without leads is none');
+
+select throws_ok('select public.analytics_conversion_by_source(''2026-03-02'', ''2026-03-01'')', 'PT422', null, 'a period ends after it begins');
+
 -- Filters
 
 select is(pg_temp.kpis(given), wanted, format('the figures with %s', given))
@@ -158,7 +172,7 @@ select is_empty('select * from public.analytics_funnel() where count > 0', 'also
 
 select tests.authenticate_as_anon();
 
-select throws_ok(format('select public.%s()', fn), '42501', null, format('anon may not call %s', fn)) from unnest(array['analytics_kpis', 'analytics_funnel', 'analytics_funnel_detail', 'analytics_overview']) fn;
+select throws_ok(format('select public.%s()', fn), '42501', null, format('anon may not call %s', fn)) from unnest(array['analytics_kpis', 'analytics_conversion_by_source', 'analytics_funnel', 'analytics_funnel_detail', 'analytics_overview']) fn;
 
 -- A day begins at midnight of the organisation
 

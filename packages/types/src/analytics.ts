@@ -65,6 +65,28 @@ export const analyticsFunnelDetailSchema = z.array(
 
 export type AnalyticsFunnelDetail = z.infer<typeof analyticsFunnelDetailSchema>;
 
+/** Arguments of `analytics_conversion_by_source()`. */
+export const analyticsConversionBySourceArgumentsSchema = z.strictObject({
+  ...period,
+  p_agent_id: z.uuid().nullish(),
+});
+
+export type AnalyticsConversionBySourceArguments = z.infer<
+  typeof analyticsConversionBySourceArgumentsSchema
+>;
+
+/** The answer of `analytics_conversion_by_source()`, the source of most leads first. */
+export const analyticsConversionBySourceSchema = z.array(
+  z.strictObject({
+    source: z.string(),
+    total_leads: count,
+    enrolled: count,
+    conversion_rate: percent,
+  }),
+);
+
+export type AnalyticsConversionBySource = z.infer<typeof analyticsConversionBySourceSchema>;
+
 /** Arguments of `analytics_overview()`. */
 export const analyticsOverviewArgumentsSchema = z.strictObject({
   p_from: z.iso.date().nullish(),

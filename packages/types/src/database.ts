@@ -1378,6 +1378,13 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
           {
+            foreignKeyName: "lead_assignments_batch_id_fkey";
+            columns: ["batch_id"];
+            isOneToOne: false;
+            referencedRelation: "batches";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "lead_assignments_from_user_id_fkey";
             columns: ["from_user_id"];
             isOneToOne: false;
@@ -4204,6 +4211,15 @@ export type Database = {
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
+      analytics_conversion_by_source: {
+        Args: { p_agent_id?: string; p_date_from?: string; p_date_to?: string };
+        Returns: {
+          conversion_rate: number;
+          enrolled: number;
+          source: string;
+          total_leads: number;
+        }[];
+      };
       analytics_funnel: {
         Args: { p_agent_id?: string; p_date_from?: string; p_date_to?: string; p_source?: string };
         Returns: {

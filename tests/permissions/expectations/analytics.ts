@@ -22,6 +22,11 @@ export const analytics: ModuleExpectations = {
         "select from public.analytics_funnel(p_source => 'Matrix own') f where f.count > 0",
       ),
     },
+    "public.analytics_conversion_by_source(date,date,uuid)": {
+      execute: counts(
+        "select from public.analytics_conversion_by_source() s where s.source = 'Matrix own'",
+      ),
+    },
     "public.analytics_funnel_detail(date,date,text,uuid)": {
       execute: counts(
         "select from public.analytics_funnel_detail(p_source => 'Matrix own') f where f.count > 0",
