@@ -8,6 +8,8 @@
 
 create function private.copy_lead_scope() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+  lead_deleted_at timestamptz;
 begin
   if new.lead_id is null then
     -- Without a lead a row belongs to its person, whose column the trigger names.
@@ -18,7 +20,7 @@ begin
   end if;
 
   -- Whoever moves the lead waits for this row, or this row for them: neither misses the other.
-  select l.assigned_to, l.team_id into new.lead_owner_id, new.team_id
+  select l.assigned_to, l.team_id, l.deleted_at into new.lead_owner_id, new.team_id, lead_deleted_at
   from public.leads l
   where l.id = new.lead_id
   for no key update;
@@ -27,11 +29,16 @@ begin
     perform private.fail('lead_not_found', new.lead_id::text);
   end if;
 
+  -- What comes to a deleted lead comes back with it. For a person the policies refuse it.
+  if new.deleted_at is null and lead_deleted_at is not null and not private.is_restoring() then
+    new.deleted_at := lead_deleted_at;
+  end if;
+
   return new;
 end
 $$;
 
-comment on function private.copy_lead_scope() is 'BEFORE trigger of a table that follows leads: fills lead_owner_id and team_id from the lead, or team_id from the person whose column is its argument. Attach as: create trigger copy_lead_scope before insert or update of lead_id, <person> on … for each row execute function private.copy_lead_scope(''<person>'').';
+comment on function private.copy_lead_scope() is 'BEFORE trigger of a table that follows leads: fills lead_owner_id and team_id from the lead (deleted_at too, where that is deleted), or team_id from the person whose column is its argument. Attach as: create trigger copy_lead_scope before insert or update of lead_id, <person> on … for each row execute function private.copy_lead_scope(''<person>'').';
 
 create function private.propagate_lead_scope() returns trigger
 language plpgsql security definer set search_path = '' as $$

@@ -14,6 +14,7 @@ create table public.organizations (
   team_id uuid references public.teams (id) on delete restrict,
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   name text not null,
   website text,
   email text,
@@ -34,7 +35,8 @@ create table public.organizations (
     length(website) <= 2048 and length(industry) <= 200 and length(no_of_employees) <= 40 and length(territory) <= 200 and length(address) <= 2000
   ),
   constraint organizations_annual_revenue_is_not_negative check (annual_revenue >= 0),
-  constraint organizations_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536)
+  constraint organizations_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536),
+  constraint organizations_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 );
 
 comment on table public.organizations is 'Companies, schools and hospitals that contacts work for and deals are made with. Seen by the person they belong to, by the managers of their team, and by scope all.';
@@ -46,6 +48,8 @@ comment on column public.organizations.team_id is 'The team of assigned_to, copi
 comment on column public.organizations.no_of_employees is 'A range such as 100-500.';
 
 comment on column public.organizations.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
+
+comment on column public.organizations.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
 
 comment on column public.organizations.version is 'Rises with every change.';
 
@@ -59,12 +63,15 @@ create index organizations_by_name on public.organizations (lower(name)) where d
 
 create index organizations_of_creator on public.organizations (created_by) where created_by is not null;
 
+create index organizations_deleted on public.organizations (deleted_at, id) where deleted_at is not null;
+
 create table public.contacts (
   id uuid primary key default private.uuid_v7(),
   assigned_to uuid references public.profiles (id) on delete restrict,
   team_id uuid references public.teams (id) on delete restrict,
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete set null,
   organization_id uuid references public.organizations (id) on delete set null,
   name text not null,
@@ -83,7 +90,8 @@ create table public.contacts (
   constraint contacts_phone_is_e164 check (phone ~ '^\+[1-9][0-9]{7,14}$'),
   constraint contacts_texts_are_short check (length(role) <= 200 and length(company) <= 300),
   constraint contacts_tags_are_few check (cardinality(tags) <= 50),
-  constraint contacts_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536)
+  constraint contacts_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536),
+  constraint contacts_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 );
 
 comment on table public.contacts is 'People one is in touch with, of a lead or of none. Of a lead they are seen where the lead is; otherwise by the person they belong to, by the managers of their team, and by scope all. With notes: select("*, notes:notes(*)").';
@@ -101,6 +109,8 @@ comment on column public.contacts.company is 'Where the person works, as text; o
 comment on column public.contacts.last_contacted is 'When somebody last spoke or wrote with this person. Kept by trigger.';
 
 comment on column public.contacts.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
+
+comment on column public.contacts.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
 
 comment on column public.contacts.version is 'Rises with every change.';
 
@@ -120,12 +130,15 @@ create index contacts_of_organization on public.contacts (organization_id) where
 
 create index contacts_of_creator on public.contacts (created_by) where created_by is not null;
 
+create index contacts_deleted on public.contacts (deleted_at, id) where deleted_at is not null;
+
 create table public.students (
   id uuid primary key default private.uuid_v7(),
   assigned_to uuid references public.profiles (id) on delete restrict,
   team_id uuid references public.teams (id) on delete restrict,
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete set null,
   student_no bigint generated always as identity,
   student_number text not null generated always as ('STU-' || case when student_no < 1000 then lpad(student_no::text, 3, '0') else student_no::text end) stored,
@@ -150,7 +163,8 @@ create table public.students (
   constraint students_academic_year_is_a_span check (academic_year ~ '^[0-9]{4}(-[0-9]{2}([0-9]{2})?)?$'),
   constraint students_semester_is_short check (btrim(semester) <> '' and length(semester) <= 20),
   constraint students_status_is_known check (status in ('active', 'on_leave', 'graduated', 'withdrawn')),
-  constraint students_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536)
+  constraint students_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536),
+  constraint students_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 );
 
 comment on table public.students is 'Enrolled learners. Of a lead they are seen where the lead is; otherwise by the person they belong to, by the managers of their team, and by scope all.';
@@ -173,6 +187,8 @@ comment on column public.students.status is 'active, on_leave, graduated or with
 
 comment on column public.students.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
+comment on column public.students.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
 comment on column public.students.version is 'Rises with every change.';
 
 -- Partial for the same reason as leads_lead_id_is_unique.
@@ -192,12 +208,15 @@ create index students_by_phone on public.students (phone) where phone is not nul
 
 create index students_of_creator on public.students (created_by) where created_by is not null;
 
+create index students_deleted on public.students (deleted_at, id) where deleted_at is not null;
+
 create table public.deals (
   id uuid primary key default private.uuid_v7(),
   assigned_to uuid references public.profiles (id) on delete restrict,
   team_id uuid references public.teams (id) on delete restrict,
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete set null,
   organization_id uuid references public.organizations (id) on delete set null,
   contact_id uuid references public.contacts (id) on delete set null,
@@ -217,7 +236,8 @@ create table public.deals (
   constraint deals_currency_is_iso_4217 check (currency ~ '^[A-Z]{3}$'),
   constraint deals_stage_is_known check (stage in ('qualification', 'proposal', 'negotiation', 'won', 'lost')),
   constraint deals_closed_at_tells_when check ((stage in ('won', 'lost')) = (closed_at is not null)),
-  constraint deals_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536)
+  constraint deals_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536),
+  constraint deals_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 );
 
 comment on table public.deals is 'What is negotiated with a lead, a contact or an organization. Of a lead it is seen where the lead is; otherwise by the person it belongs to, by the managers of their team, and by scope all.';
@@ -238,6 +258,8 @@ comment on column public.deals.closed_at is 'When it was won or lost. Kept by tr
 
 comment on column public.deals.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
+comment on column public.deals.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
 comment on column public.deals.version is 'Rises with every change.';
 
 create index deals_of_owner on public.deals (assigned_to, created_at desc, id desc) include (team_id) where deleted_at is null;
@@ -253,6 +275,8 @@ create index deals_of_organization on public.deals (organization_id) where organ
 create index deals_of_contact on public.deals (contact_id) where contact_id is not null;
 
 create index deals_of_creator on public.deals (created_by) where created_by is not null;
+
+create index deals_deleted on public.deals (deleted_at, id) where deleted_at is not null;
 
 -- Policies
 
@@ -815,11 +839,29 @@ create trigger touch_version before update on public.students for each row execu
 
 create trigger touch_version before update on public.deals for each row execute function private.touch_version();
 
+create trigger mark_deleted before update of deleted_at on public.organizations
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
 create trigger audit after insert or update or delete on public.organizations for each row execute function private.audit_row();
+
+create trigger mark_deleted before update of deleted_at on public.contacts
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
+create trigger take_along after update of deleted_at on public.contacts
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.take_along();
 
 create trigger audit after insert or update or delete on public.contacts for each row execute function private.audit_row();
 
+create trigger mark_deleted before update of deleted_at on public.students
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
+create trigger take_along after update of deleted_at on public.students
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.take_along();
+
 create trigger audit after insert or update or delete on public.students for each row execute function private.audit_row();
+
+create trigger mark_deleted before update of deleted_at on public.deals
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
 
 create trigger audit after insert or update or delete on public.deals for each row execute function private.audit_row();
 
@@ -838,44 +880,6 @@ end
 $$;
 
 comment on function private.touch_contact(uuid, timestamptz) is 'Moves last_contacted forward, never back.';
-
--- RPCs
-
-create function private.people_delete(p_kind text, p_id uuid) returns void
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  caller uuid := private.gate_own();
-  maker uuid;
-  held uuid;
-begin
-  if p_kind is null or p_kind not in ('organizations', 'contacts', 'students', 'deals') then
-    perform private.fail('argument_invalid', 'p_kind is organizations, contacts, students or deals');
-  end if;
-
-  execute format(
-    'select x.id, x.created_by from public.%I x where x.id = $1 and x.deleted_at is null and ($2 or x.assigned_to = $3 or x.team_id = any ($4)) for update', p_kind
-  ) into held, maker using p_id, private.gate_all() is not null, caller, private.gate_team();
-
-  if held is null then
-    perform private.fail('not_found', p_id::text);
-  end if;
-
-  if maker is distinct from caller then
-    perform private.require_permission('leads.delete');
-  end if;
-
-  execute format('update public.%I x set deleted_at = clock_timestamp() where x.id = $1', p_kind) using held;
-end
-$$;
-
-comment on function private.people_delete(text, uuid) is 'Body of public.people_delete().';
-
-create function public.people_delete(p_kind text, p_id uuid) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select private.people_delete(p_kind, p_id);
-$$;
-
-comment on function public.people_delete(text, uuid) is 'Takes a row of organizations, contacts, students or deals (p_kind) out of everybody''s sight: one that one entered oneself, or with leads.delete any that one sees. Errors: not_found, argument_invalid, permission_denied.';
 
 -- Grants
 
@@ -935,13 +939,13 @@ revoke all on function private.record_deal_activity() from public, anon, authent
 
 revoke all on function private.touch_contact(uuid, timestamptz) from public, anon, authenticated, service_role;
 
-revoke all on function private.people_delete(text, uuid) from public, anon, authenticated, service_role;
+-- How its rows are deleted
 
-grant execute on function private.people_delete(text, uuid) to authenticated;
-
-revoke all on function public.people_delete(text, uuid) from public, anon, authenticated, service_role;
-
-grant execute on function public.people_delete(text, uuid) to authenticated;
+insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
+  ('organizations', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete'),
+  ('contacts', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete'),
+  ('students', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete'),
+  ('deals', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete');
 
 -- This module's error
 

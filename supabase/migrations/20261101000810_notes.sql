@@ -22,13 +22,15 @@ create table public.notes (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   version bigint not null default 1,
   constraint notes_are_about_something check (num_nonnulls(lead_id, contact_id, student_id) >= 1),
   constraint notes_title_is_short check (length(title) <= 200),
   constraint notes_content_is_text check (btrim(content) <> '' and length(content) <= 20000),
   constraint notes_note_type_is_known check (note_type in ('general', 'follow_up', 'important', 'meeting', 'call', 'reminder')),
   constraint notes_priority_is_known check (priority in ('low', 'normal', 'high', 'urgent')),
-  constraint notes_tags_are_few check (cardinality(tags) <= 50 and pg_column_size(tags) <= 8192)
+  constraint notes_tags_are_few check (cardinality(tags) <= 50 and pg_column_size(tags) <= 8192),
+  constraint notes_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 );
 
 comment on table public.notes is 'What people wrote down about leads, contacts and students. Read by the id of one of these.';
@@ -47,6 +49,8 @@ comment on column public.notes.reminder_at is 'When the author wants to be remin
 
 comment on column public.notes.deleted_at is 'Soft deletion: the note is in nobody''s sight, nor are its files.';
 
+comment on column public.notes.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
 comment on column public.notes.version is 'Rises with every change.';
 
 create index notes_of_lead on public.notes (lead_id, created_at desc) where lead_id is not null;
@@ -58,6 +62,8 @@ create index notes_of_student on public.notes (student_id, created_at desc) wher
 create index notes_of_author on public.notes (author_id, created_at desc);
 
 create index notes_for_person on public.notes (user_id, created_at desc);
+
+create index notes_deleted on public.notes (deleted_at, id) where deleted_at is not null;
 
 create table public.note_attachments (
   id uuid primary key default private.uuid_v7(),
@@ -198,6 +204,16 @@ begin
     -- A token alone names nobody: the database does.
     new.author_id := coalesce(new.author_id, private.gate_own());
     new.user_id := coalesce(new.user_id, new.author_id);
+
+    -- What comes to something deleted comes back with it. For a person the policies refuse it.
+    if new.deleted_at is null and new.lead_id is not null then
+      select l.deleted_at into new.deleted_at from public.leads l where l.id = new.lead_id for no key update;
+    elsif new.deleted_at is null then
+      new.deleted_at := case
+        when new.contact_id is not null then (select c.deleted_at from public.contacts c where c.id = new.contact_id)
+        else (select t.deleted_at from public.students t where t.id = new.student_id)
+      end;
+    end if;
   end if;
 
   new.title := nullif(private.squeeze(new.title, 200), '');
@@ -258,6 +274,12 @@ create trigger record_note_of_change after update on public.notes
   )
   execute function private.record_note();
 
+create trigger mark_deleted before update of deleted_at on public.notes
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
+create trigger take_along after update of deleted_at on public.notes
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.take_along();
+
 create trigger audit after insert or update or delete on public.notes
   for each row execute function private.audit_row('title', 'content');
 
@@ -288,53 +310,6 @@ comment on function private.prepare_note_attachment() is 'Reads from Storage wha
 create trigger prepare_note_attachment
   before insert on public.note_attachments
   for each row execute function private.prepare_note_attachment();
-
--- RPCs
-
-create function private.note_delete(p_note_id uuid) returns void
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  caller uuid := private.gate_own();
-  author uuid;
-begin
-  select n.author_id into author
-  from public.notes n
-  where n.id = p_note_id
-    and n.deleted_at is null
-    and (not n.is_private or n.author_id = caller)
-    and exists (
-      select
-      from (
-        select l.assigned_to, l.team_id, l.deleted_at from public.leads l where l.id = n.lead_id
-        union all
-        select c.assigned_to, c.team_id, c.deleted_at from public.contacts c where c.id = n.contact_id
-        union all
-        select s.assigned_to, s.team_id, s.deleted_at from public.students s where s.id = n.student_id
-      ) about
-      where about.deleted_at is null
-        and (private.gate_all() is not null or about.assigned_to = caller or about.team_id = any (private.gate_team()))
-    );
-
-  if not found then
-    perform private.fail('not_found', 'note');
-  end if;
-
-  if author is distinct from caller then
-    perform private.require_permission('leads.delete');
-  end if;
-
-  update public.notes n set deleted_at = clock_timestamp() where n.id = p_note_id;
-end
-$$;
-
-comment on function private.note_delete(uuid) is 'Body of public.note_delete().';
-
-create function public.note_delete(p_note_id uuid) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select private.note_delete(p_note_id);
-$$;
-
-comment on function public.note_delete(uuid) is 'Takes a note out of everybody''s sight, off the timeline, and its files with it. One''s own, or with leads.delete any that one sees. Errors: not_found, permission_denied. Answers D0-036.';
 
 -- Views
 
@@ -373,13 +348,10 @@ revoke all on function private.record_note() from public, anon, authenticated, s
 
 revoke all on function private.prepare_note_attachment() from public, anon, authenticated, service_role;
 
-revoke all on function private.note_delete(uuid) from public, anon, authenticated, service_role;
+-- How its rows are deleted
 
-grant execute on function private.note_delete(uuid) to authenticated;
-
-revoke all on function public.note_delete(uuid) from public, anon, authenticated, service_role;
-
-grant execute on function public.note_delete(uuid) to authenticated;
+insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
+  ('notes', 'content', '{lead_id,contact_id,student_id}', '{}', '{author_id}', 'leads.delete');
 
 -- This module's errors
 

@@ -14,6 +14,7 @@ create table public.tasks (
   team_id uuid references public.teams (id) on delete set null,
   due_date timestamptz,
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete cascade,
   campaign_id uuid,
   related_to_type text not null default '',
@@ -47,7 +48,8 @@ create table public.tasks (
   ),
   constraint tasks_recurrence_is_a_rule check (recurrence is null or private.is_recurrence(recurrence)),
   constraint tasks_that_recur_are_due check (recurrence is null or (due_date is not null and recurrence_start is not null)),
-  constraint tasks_are_followed_once unique (previous_id)
+  constraint tasks_are_followed_once unique (previous_id),
+  constraint tasks_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 ) with (fillfactor = 85);
 
 comment on table public.tasks is 'What is to be done. Seen by the person it is assigned to, where its lead is, and by scope all. List: select().eq("assigned_to", me).lte("due_date", until).';
@@ -80,6 +82,8 @@ comment on column public.tasks.created_by is 'Who entered it; null when the syst
 
 comment on column public.tasks.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
+comment on column public.tasks.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
 create index tasks_of_lead on public.tasks (lead_id, due_date) where lead_id is not null;
 
 create index tasks_of_assignee on public.tasks (assigned_to, due_date) where deleted_at is null;
@@ -91,6 +95,8 @@ create index tasks_of_team on public.tasks (team_id, due_date) where deleted_at 
 create index tasks_of_campaign on public.tasks (campaign_id) where campaign_id is not null;
 
 create index tasks_of_creator on public.tasks (created_by) where created_by is not null;
+
+create index tasks_deleted on public.tasks (deleted_at, id) where deleted_at is not null;
 
 -- Policies
 
@@ -142,7 +148,7 @@ create policy tasks_change on public.tasks for update to authenticated
     )
   );
 
-comment on policy tasks_change on public.tasks is 'Whoever sees it, before and after. Moving it to another lead or person is checked by trigger, deleting it is an RPC.';
+comment on policy tasks_change on public.tasks is 'Whoever sees it, before and after. Moving it to another lead or person is checked by trigger, deleting it is soft_delete().';
 
 -- Functions
 
@@ -367,44 +373,11 @@ create trigger notify_task_assignee_of_change after update of assigned_to on pub
   for each row when (new.assigned_to is not null and new.assigned_to is distinct from old.assigned_to and new.assigned_to is distinct from auth.uid() and new.deleted_at is null)
   execute function private.notify_task();
 
+create trigger mark_deleted before update of deleted_at on public.tasks
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
 create trigger audit after insert or update or delete on public.tasks
   for each row execute function private.audit_row();
-
--- RPCs
-
-create function private.task_delete(p_task_id uuid) returns void
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  caller uuid := private.gate_own();
-  target public.tasks;
-begin
-  select * into target
-  from public.tasks x
-  where x.id = p_task_id
-    and x.deleted_at is null
-    and (private.gate_all() is not null or x.lead_owner_id = caller or x.assigned_to = caller or x.team_id = any (private.gate_team()))
-  for update;
-
-  if not found then
-    perform private.fail('not_found', p_task_id::text);
-  end if;
-
-  if caller is distinct from target.assigned_to and caller is distinct from target.created_by then
-    perform private.require_permission('leads.delete');
-  end if;
-
-  update public.tasks x set deleted_at = clock_timestamp() where x.id = target.id;
-end
-$$;
-
-comment on function private.task_delete(uuid) is 'Body of public.task_delete().';
-
-create function public.task_delete(p_task_id uuid) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select private.task_delete(p_task_id);
-$$;
-
-comment on function public.task_delete(uuid) is 'Takes a task out of everybody''s sight and off the timeline: one''s own or one one made, or with leads.delete any that one sees. Errors: not_found, permission_denied. Answers D3-009.';
 
 -- Views
 
@@ -456,10 +429,7 @@ revoke all on function private.record_task() from public, anon, authenticated, s
 
 revoke all on function private.notify_task() from public, anon, authenticated, service_role;
 
-revoke all on function private.task_delete(uuid) from public, anon, authenticated, service_role;
+-- How its rows are deleted
 
-grant execute on function private.task_delete(uuid) to authenticated;
-
-revoke all on function public.task_delete(uuid) from public, anon, authenticated, service_role;
-
-grant execute on function public.task_delete(uuid) to authenticated;
+insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
+  ('tasks', 'title', '{lead_id}', '{assigned_to,lead_owner_id}', '{assigned_to,created_by}', 'leads.delete');

@@ -13,6 +13,7 @@ create table public.calls (
   team_id uuid references public.teams (id) on delete set null,
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete cascade,
   type text not null default 'outbound',
   status text not null default '',
@@ -24,6 +25,7 @@ create table public.calls (
   started_at timestamptz,
   ended_at timestamptz,
   duration integer,
+  occurred_at timestamptz not null generated always as (coalesce(started_at, scheduled_at, created_at)) stored,
   notes text,
   logged_by uuid references public.profiles (id) on delete set null,
   updated_at timestamptz not null default now(),
@@ -43,7 +45,8 @@ create table public.calls (
       when 'missed' then started_at is not null and ended_at is not null and duration is not null
       else true
     end
-  )
+  ),
+  constraint calls_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 ) with (fillfactor = 85);
 
 comment on table public.calls is 'Telephone calls. Seen by the person who made them, where their lead is, and by scope all. List: select().eq("agent_id", me).order("started_at", {ascending: false}).';
@@ -64,9 +67,13 @@ comment on column public.calls.phone is 'The other side''s number in E.164; the 
 
 comment on column public.calls.duration is 'Seconds from started_at to ended_at, by trigger. Of a call logged afterwards it may be given, and then places the end.';
 
+comment on column public.calls.occurred_at is 'When it was made, or else is to be made, or else was entered. A column, because an expression has no index under row level security.';
+
 comment on column public.calls.logged_by is 'Who entered it; null when a system did.';
 
 comment on column public.calls.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
+
+comment on column public.calls.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
 
 create index calls_of_lead on public.calls (lead_id, created_at desc) where lead_id is not null;
 
@@ -77,6 +84,8 @@ create index calls_of_lead_owner on public.calls (lead_owner_id, created_at desc
 create index calls_of_team on public.calls (team_id, created_at desc) where deleted_at is null;
 
 create index calls_of_logger on public.calls (logged_by) where logged_by is not null;
+
+create index calls_deleted on public.calls (deleted_at, id) where deleted_at is not null;
 
 -- Policies
 
@@ -278,6 +287,9 @@ create trigger record_call_of_change after update on public.calls
   )
   execute function private.record_call();
 
+create trigger mark_deleted before update of deleted_at on public.calls
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
 create trigger audit after insert or update or delete on public.calls
   for each row execute function private.audit_row('phone', 'notes');
 
@@ -330,40 +342,6 @@ $$;
 
 comment on function public.call_end(uuid, text, text) is 'Ends a call in progress now, once, with its outcome; the duration is measured. Returns the call. Errors: call_not_found, call_not_started, call_has_ended. Answers D2-025, D4-007.';
 
-create function private.call_delete(p_call_id uuid) returns void
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  caller uuid := private.gate_own();
-  target public.calls;
-begin
-  select * into target
-  from public.calls x
-  where x.id = p_call_id
-    and x.deleted_at is null
-    and (private.gate_all() is not null or x.lead_owner_id = caller or x.agent_id = caller or x.team_id = any (private.gate_team()))
-  for update;
-
-  if not found then
-    perform private.fail('call_not_found', p_call_id::text);
-  end if;
-
-  if caller is distinct from target.agent_id and caller is distinct from target.logged_by then
-    perform private.require_permission('leads.delete');
-  end if;
-
-  update public.calls x set deleted_at = clock_timestamp() where x.id = target.id;
-end
-$$;
-
-comment on function private.call_delete(uuid) is 'Body of public.call_delete().';
-
-create function public.call_delete(p_call_id uuid) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select private.call_delete(p_call_id);
-$$;
-
-comment on function public.call_delete(uuid) is 'Takes a call out of everybody''s sight and off the timeline: one''s own or one one made, or with leads.delete any that one sees. Errors: call_not_found, permission_denied. Answers D4-005.';
-
 -- Views
 
 create view public.calls_crm with (security_invoker = true) as
@@ -415,13 +393,10 @@ revoke all on function public.call_end(uuid, text, text) from public, anon, auth
 
 grant execute on function public.call_end(uuid, text, text) to authenticated;
 
-revoke all on function private.call_delete(uuid) from public, anon, authenticated, service_role;
+-- How its rows are deleted
 
-grant execute on function private.call_delete(uuid) to authenticated;
-
-revoke all on function public.call_delete(uuid) from public, anon, authenticated, service_role;
-
-grant execute on function public.call_delete(uuid) to authenticated;
+insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
+  ('calls', 'phone', '{lead_id}', '{agent_id,lead_owner_id}', '{agent_id,logged_by}', 'leads.delete');
 
 -- This module's errors
 

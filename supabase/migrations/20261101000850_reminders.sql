@@ -14,6 +14,7 @@ create table public.reminders (
   team_id uuid references public.teams (id) on delete set null,
   remind_at timestamptz not null,
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete cascade,
   note_id uuid references public.notes (id) on delete cascade,
   title text not null,
@@ -35,7 +36,8 @@ create table public.reminders (
   constraint reminders_completed_at_tells_when check ((status = 'completed') = (completed_at is not null)),
   constraint reminders_recurrence_is_a_rule check (recurrence is null or (private.is_recurrence(recurrence) and recurrence_start is not null)),
   constraint reminders_are_followed_once unique (previous_id),
-  constraint reminders_of_a_note_are_one unique (note_id)
+  constraint reminders_of_a_note_are_one unique (note_id),
+  constraint reminders_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 ) with (fillfactor = 85);
 
 comment on table public.reminders is 'What people are reminded of. Seen by the person reminded, where its lead is, and by scope all. List: select().eq("agent_id", me).eq("status", "pending").order("remind_at").';
@@ -64,6 +66,8 @@ comment on column public.reminders.previous_id is 'The reminder of the series th
 
 comment on column public.reminders.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
+comment on column public.reminders.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
 create index reminders_of_agent on public.reminders (agent_id, remind_at) where deleted_at is null;
 
 create index reminders_of_lead on public.reminders (lead_id, remind_at) where lead_id is not null;
@@ -73,6 +77,8 @@ create index reminders_of_lead_owner on public.reminders (lead_owner_id, remind_
 create index reminders_of_team on public.reminders (team_id, remind_at) where deleted_at is null;
 
 create index reminders_of_creator on public.reminders (created_by) where created_by is not null;
+
+create index reminders_deleted on public.reminders (deleted_at, id) where deleted_at is not null;
 
 create index reminders_to_notify_of on public.reminders (remind_at)
   where status = 'pending' and notified_at is null and deleted_at is null;
@@ -266,7 +272,12 @@ declare
   of_lead constant uuid := case when not new.is_private then new.lead_id end;
   person uuid;
 begin
-  if new.reminder_at is null or new.deleted_at is not null then
+  -- With its note it goes and comes back.
+  if new.deleted_at is not null then
+    return null;
+  end if;
+
+  if new.reminder_at is null then
     delete from public.reminders r where r.note_id = new.id;
 
     return null;
@@ -274,7 +285,8 @@ begin
 
   if tg_op = 'UPDATE' then
     update public.reminders r
-    set title = about, lead_id = of_lead, remind_at = new.reminder_at, deleted_at = null,
+    set title = about, lead_id = of_lead, remind_at = new.reminder_at,
+      deleted_at = case when new.reminder_at is not distinct from old.reminder_at then r.deleted_at end,
       status = case when r.remind_at = new.reminder_at then r.status else 'pending' end
     where r.note_id = new.id;
 
@@ -307,6 +319,9 @@ create trigger remind_of_changed_note after update on public.notes
       is distinct from (new.reminder_at, new.deleted_at, new.is_private, new.title, new.content, new.lead_id)
   )
   execute function private.remind_of_note();
+
+create trigger mark_deleted before update of deleted_at on public.reminders
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
 
 create trigger audit after insert or update or delete on public.reminders
   for each row execute function private.audit_row('title', 'description');
@@ -356,40 +371,6 @@ end
 $$;
 
 comment on function public.reminder_complete(uuid) is 'Completes a reminder and returns it; completing it again changes nothing. Errors: reminder_not_found, reminder_is_cancelled. Answers D4-015.';
-
-create function private.reminder_delete(p_reminder_id uuid) returns void
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  caller uuid := private.gate_own();
-  target public.reminders;
-begin
-  select * into target
-  from public.reminders x
-  where x.id = p_reminder_id
-    and x.deleted_at is null
-    and (private.gate_all() is not null or x.lead_owner_id = caller or x.agent_id = caller or x.team_id = any (private.gate_team()))
-  for update;
-
-  if not found then
-    perform private.fail('reminder_not_found', p_reminder_id::text);
-  end if;
-
-  if caller is distinct from target.agent_id and caller is distinct from target.created_by then
-    perform private.require_permission('leads.delete');
-  end if;
-
-  update public.reminders x set deleted_at = clock_timestamp() where x.id = target.id;
-end
-$$;
-
-comment on function private.reminder_delete(uuid) is 'Body of public.reminder_delete().';
-
-create function public.reminder_delete(p_reminder_id uuid) returns void
-language sql volatile security invoker set search_path = '' as $$
-  select private.reminder_delete(p_reminder_id);
-$$;
-
-comment on function public.reminder_delete(uuid) is 'Takes a reminder out of everybody''s sight: one''s own or one one made, or with leads.delete any that one sees. Errors: reminder_not_found, permission_denied. Answers D4-014.';
 
 -- Views
 
@@ -445,13 +426,10 @@ revoke all on function public.reminder_complete(uuid) from public, anon, authent
 
 grant execute on function public.reminder_complete(uuid) to authenticated;
 
-revoke all on function private.reminder_delete(uuid) from public, anon, authenticated, service_role;
+-- How its rows are deleted
 
-grant execute on function private.reminder_delete(uuid) to authenticated;
-
-revoke all on function public.reminder_delete(uuid) from public, anon, authenticated, service_role;
-
-grant execute on function public.reminder_delete(uuid) to authenticated;
+insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
+  ('reminders', 'title', '{note_id,lead_id}', '{agent_id,lead_owner_id}', '{agent_id,created_by}', 'leads.delete');
 
 -- This module's errors
 

@@ -1,10 +1,20 @@
 -- Batches: what is done to many leads at once, and taken back at once.
 --
 -- Bulk status, tags, assignment and deletion remember each lead before and after. An undo reverts what
--- nobody has changed since and names the rest. A deleted lead takes along what is listed on its own
--- (whatever carries its owner and team); what is read through the lead is out of sight with it.
+-- nobody has changed since and names the rest. How a deleted lead takes along what hangs on it is in the module
+-- soft_deletion; what is read through the lead is out of sight with it.
 
 -- Tables
+
+-- Before v1.0 there are no rows to check.
+alter table public.leads
+  add column deleted_by uuid,
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint leads_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null);
+
+comment on column public.leads.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
+create index leads_deleted on public.leads (deleted_at, id) where deleted_at is not null;
 
 create table public.batches (
   id uuid primary key default private.uuid_v7(),
@@ -28,6 +38,8 @@ create table private.batch_leads (
   primary key (batch_id, target_id)
 );
 
+create index batch_leads_of_lead on private.batch_leads (target_id);
+
 comment on table private.batch_leads is 'Each lead that a batch changed, as far as the batch touches it, before and after.';
 
 comment on column private.batch_leads.target_id is 'The lead. No foreign key: the row does not follow a lead through a merge, it remembers.';
@@ -48,6 +60,18 @@ create policy batches_read on public.batches for select to authenticated
   using ((select private.gate_all()) is not null or created_by = (select private.gate_own()));
 
 comment on policy batches_read on public.batches is 'One''s own; scope all: every one.';
+
+-- Triggers
+
+create trigger mark_deleted before update of deleted_at on public.leads
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
+-- What a merged lead had goes to its target instead.
+create trigger take_along after update of deleted_at on public.leads
+  for each row when (old.deleted_at is distinct from new.deleted_at and old.merged_into is null and new.merged_into is null)
+  execute function private.take_along();
+
+insert into private.soft_deletable (table_name, label, people) values ('leads', 'name', '{assigned_to}');
 
 -- Functions
 
@@ -148,33 +172,6 @@ $$;
 
 comment on function private.batch_answer(uuid, integer, uuid[], uuid[], jsonb) is 'The answer of every bulk call.';
 
-create function private.set_lead_deleted(p_lead_id uuid, p_deleted_at timestamptz) returns void
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  was timestamptz := (select l.deleted_at from public.leads l where l.id = p_lead_id);
-  child regclass;
-begin
-  update public.leads l set deleted_at = p_deleted_at where l.id = p_lead_id;
-
-  -- What was deleted with the lead bears its time; what was deleted before stays so.
-  for child in
-    select c.oid::regclass
-    from pg_catalog.pg_class c
-    where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
-      and 3 = (
-        select count(*) from pg_catalog.pg_attribute a
-        where a.attrelid = c.oid and a.attname in ('lead_id', 'lead_owner_id', 'deleted_at') and not a.attisdropped
-      )
-    order by c.relname
-  loop
-    execute format('update %s set deleted_at = $1 where lead_id = $2 and deleted_at is not distinct from $3', child)
-      using p_deleted_at, p_lead_id, was;
-  end loop;
-end
-$$;
-
-comment on function private.set_lead_deleted(uuid, timestamptz) is 'Deletes a lead softly (or, with null, restores it) with every row of a table that carries lead_owner_id and deleted_at.';
-
 create function private.lead_bulk_status(p_lead_ids uuid[], p_status text, p_reason text) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -261,7 +258,7 @@ begin
   perform private.batch_begin(batch, 'delete', targets);
 
   foreach target in array targets loop
-    perform private.set_lead_deleted(target, clock_timestamp());
+    update public.leads l set deleted_at = clock_timestamp() where l.id = target;
   end loop;
 
   return private.batch_answer(batch, private.batch_end(batch), p_lead_ids, targets, '[]');
@@ -282,14 +279,13 @@ begin
   where (l.id::text = lower(p_lead) or l.lead_id = upper(btrim(p_lead)))
     and l.deleted_at is not null
     and l.merged_into is null
-    and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
-  for no key update;
+    and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own());
 
   if lead.id is null then
     perform private.fail('lead_not_found', left(p_lead, 80));
   end if;
 
-  perform private.set_lead_deleted(lead.id, null);
+  perform private.restore('leads', lead.id);
 
   return jsonb_build_object('message', 'Lead restored successfully', 'lead_id', lead.lead_id, 'id', lead.id);
 end
@@ -350,7 +346,7 @@ begin
 
       if code is null then
         case batch.kind
-          when 'delete' then perform private.set_lead_deleted(lead.id, null);
+          when 'delete' then update public.leads l set deleted_at = null where l.id = lead.id;
           when 'status' then update public.leads l set status = entry.before ->> 'status' where l.id = lead.id;
           when 'tags' then update public.leads l set tags = array(select jsonb_array_elements_text(entry.before -> 'tags')) where l.id = lead.id;
           when 'assign' then
@@ -457,8 +453,6 @@ revoke all on function private.batch_end(uuid) from public, anon, authenticated,
 revoke all on function private.batch_targets(uuid[], text) from public, anon, authenticated, service_role;
 
 revoke all on function private.batch_answer(uuid, integer, uuid[], uuid[], jsonb) from public, anon, authenticated, service_role;
-
-revoke all on function private.set_lead_deleted(uuid, timestamptz) from public, anon, authenticated, service_role;
 
 revoke all on function private.lead_bulk_status(uuid[], text, text) from public, anon, authenticated, service_role;
 

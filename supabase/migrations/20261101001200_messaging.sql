@@ -13,6 +13,7 @@ create table public.communications (
   team_id uuid references public.teams (id) on delete set null,
   created_at timestamptz not null default now(),
   deleted_at timestamptz,
+  deleted_by uuid,
   lead_id uuid references public.leads (id) on delete cascade,
   contact_id uuid references public.contacts (id) on delete cascade,
   student_id uuid references public.students (id) on delete cascade,
@@ -58,7 +59,8 @@ create table public.communications (
   ),
   constraint communications_channel_data_is_a_small_object check (
     jsonb_typeof(channel_specific_data) = 'object' and pg_column_size(channel_specific_data) <= 65536
-  )
+  ),
+  constraint communications_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 ) with (fillfactor = 90);
 
 comment on table public.communications is 'Messages, calls and meetings with people, one row each. Seen where the lead is, and by the person they belong to. What a client inserts is logged, not sent. List: select().eq("lead_id", id).order("created_at", {ascending: false}).';
@@ -91,6 +93,8 @@ comment on column public.communications.provider is 'Who carried it; null for wh
 
 comment on column public.communications.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
+comment on column public.communications.deleted_by is 'Who deleted it; null for the system. No foreign key: it is remembered beyond the account.';
+
 comment on column public.communications.version is 'Rises with every change.';
 
 create index communications_of_lead on public.communications (lead_id, created_at desc) where lead_id is not null;
@@ -108,6 +112,8 @@ create index communications_of_team on public.communications (team_id, created_a
 create index communications_of_sender on public.communications (sent_by) where sent_by is not null;
 
 create index communications_of_thread on public.communications (thread_id, created_at) where thread_id is not null;
+
+create index communications_deleted on public.communications (deleted_at, id) where deleted_at is not null;
 
 create unique index communications_have_one_provider_message on public.communications (provider, provider_message_id) where provider_message_id is not null;
 
@@ -331,6 +337,9 @@ create trigger record_communication_of_change after update on public.communicati
   )
   execute function private.record_communication();
 
+create trigger mark_deleted before update of deleted_at on public.communications
+  for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
+
 create trigger audit after insert or update or delete on public.communications
   for each row execute function private.audit_row('subject', 'content', 'channel_specific_data');
 
@@ -516,6 +525,14 @@ grant execute on function public.interaction_log(text, text, text, text, text, t
 revoke all on function public.lead_360(text) from public, anon, authenticated, service_role;
 
 grant execute on function public.lead_360(text) to authenticated;
+
+-- Its permission, and how its rows are deleted
+
+insert into public.permissions (key, description) values
+  ('communications.delete', 'Delete and restore communications');
+
+insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
+  ('communications', 'subject', '{lead_id,contact_id,student_id}', '{user_id,lead_owner_id}', '{}', 'communications.delete');
 
 -- This module's errors
 

@@ -113,8 +113,9 @@ describe("calls", () => {
 
   it("[D4-005] are deleted softly, and off the timeline", async () => {
     const { id } = await create({ lead_id: lead.id, duration: 60 });
-    const remove = (person: Person) => person.client.rpc("call_delete", { p_call_id: id });
-    expectError(await remove(stranger), { code: "PT404", details: "call_not_found", status: 404 });
+    const remove = (person: Person) =>
+      person.client.rpc("soft_delete", { p_table: "calls", p_id: id });
+    expectError(await remove(stranger), { code: "PT404", details: "not_found", status: 404 });
     expect((await remove(manager)).error).toBeNull();
     expect(expectData(await calls(counselor).select().eq("id", id))).toEqual([]);
     const timeline = await counselor.client.from("timeline").select().eq("source_id", id);

@@ -148,7 +148,7 @@ describe("notes", () => {
   it("[D0-036] are deleted by their author, and by who may delete leads", async () => {
     const note = await addNote();
     const remove = (person: Person, id = note.id) =>
-      person.client.rpc("note_delete", { p_note_id: id });
+      person.client.rpc("soft_delete", { p_table: "notes", p_id: id });
     expectError(await remove(colleague), { code: "PT404", details: "not_found", status: 404 });
     expect((await remove(counselor)).error).toBeNull();
     const left = await counselor.client.from("notes").select().eq("id", note.id);

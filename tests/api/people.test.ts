@@ -375,7 +375,7 @@ describe("STU-CRUD: students", () => {
       code: "42501",
     });
     const remove = (person: Person) =>
-      person.client.rpc("people_delete", { p_kind: "students", p_id: student.id });
+      person.client.rpc("soft_delete", { p_table: "students", p_id: student.id });
     expectError(await remove(stranger), { code: "PT404", details: "not_found", status: 404 });
     expectError(await remove(colleague), { code: "PT404", details: "not_found" });
     expect((await remove(counselor)).error).toBeNull();

@@ -80,10 +80,11 @@ describe("reminders", () => {
 
   it("[D4-014] are deleted softly, and nobody is told of them any more", async () => {
     const { id } = await create();
-    const remove = (person: Person) => person.client.rpc("reminder_delete", { p_reminder_id: id });
+    const remove = (person: Person) =>
+      person.client.rpc("soft_delete", { p_table: "reminders", p_id: id });
     expectError(await remove(stranger), {
       code: "PT404",
-      details: "reminder_not_found",
+      details: "not_found",
       status: 404,
     });
     expect((await remove(counselor)).error).toBeNull();

@@ -198,7 +198,8 @@ describe("tasks", () => {
 
   it("[D3-009] are deleted softly, by who has or made them", async () => {
     const { id } = await create(counselor, { lead_id: lead.id });
-    const remove = (person: Person) => person.client.rpc("task_delete", { p_task_id: id });
+    const remove = (person: Person) =>
+      person.client.rpc("soft_delete", { p_table: "tasks", p_id: id });
     expectError(await remove(stranger), { code: "PT404", details: "not_found", status: 404 });
     expect((await remove(counselor)).error).toBeNull();
     expect(expectData(await tasks(manager).select().eq("id", id))).toEqual([]);

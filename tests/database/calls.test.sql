@@ -155,17 +155,17 @@ select throws_ok('select public.call_start((select call from given))', 'PT404', 
 
 select tests.authenticate_as((select stranger from people));
 
-select throws_ok('select public.call_delete(gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
+select throws_ok('select public.soft_delete(''calls'', gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
 
-select throws_ok('select public.call_delete((select logged from given))', 'PT404', null, 'nor what one does not see');
+select throws_ok('select public.soft_delete(''calls'', (select logged from given))', 'PT404', null, 'nor what one does not see');
 
 select tests.authenticate_as((select counselor from people));
 
-select lives_ok('select public.call_delete((select logged from given))', 'one''s own can');
+select lives_ok('select public.soft_delete(''calls'', (select logged from given))', 'one''s own can');
 
 select is_empty('select from public.calls where id = (select logged from given)', 'and is in nobody''s sight');
 
-select throws_ok('select public.call_delete((select logged from given))', 'PT404', null, 'once');
+select throws_ok('select public.soft_delete(''calls'', (select logged from given))', 'PT404', null, 'once');
 
 select * from finish();
 

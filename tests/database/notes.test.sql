@@ -147,13 +147,13 @@ insert into public.notes (id, lead_id, author_id, content) select '00000000-0000
 
 select tests.authenticate_as((select colleague from people));
 
-select throws_ok($$select public.note_delete('00000000-0000-7000-8000-00000000d001')$$, '42501', null, 'a counselor does not delete the words of another');
+select throws_ok($$select public.soft_delete('notes', '00000000-0000-7000-8000-00000000d001')$$, '42501', null, 'a counselor does not delete the words of another');
 
-select throws_ok(format('select public.note_delete(%L)', secret), 'PT404', null, 'and finds no private note to delete') from given;
+select throws_ok(format('select public.soft_delete(''notes'', %L)', secret), 'PT404', null, 'and finds no private note to delete') from given;
 
 select tests.authenticate_as((select manager from people));
 
-select lives_ok($$select public.note_delete('00000000-0000-7000-8000-00000000d001')$$, 'the author does');
+select lives_ok($$select public.soft_delete('notes', '00000000-0000-7000-8000-00000000d001')$$, 'the author does');
 
 select is(pg_temp.told(), '{"Wants neurology"}', 'and it leaves the timeline');
 

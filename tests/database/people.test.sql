@@ -250,30 +250,30 @@ select tests.authenticate_as((select counselor from people));
 
 insert into public.students (name) values ('Entered');
 
-select lives_ok($$select public.people_delete('students', id) from public.students where name = 'Entered'$$, 'one deletes what one entered');
+select lives_ok($$select public.soft_delete('students', id) from public.students where name = 'Entered'$$, 'one deletes what one entered');
 
 select is((select count(*)::int from public.students where name = 'Entered'), 0, 'and sees it no more');
 
 select is(
-  pg_temp.refusal(format('select public.people_delete(''students'', %L)', (select student from given))), row('42501'::text, 'permission_denied: leads.delete'::text),
+  pg_temp.refusal(format('select public.soft_delete(''students'', %L)', (select student from given))), row('42501'::text, 'permission_denied: leads.delete'::text),
   'but not what one merely looks after'
 );
 
 select is(
-  pg_temp.refusal(format('select public.people_delete(''leads'', %L)', (select lead from given))),
-  row('PT422'::text, 'argument_invalid: p_kind is organizations, contacts, students or deals'::text), 'nor anything else'
+  pg_temp.refusal(format('select public.soft_delete(''profiles'', %L)', (select counselor from people))),
+  row('PT422'::text, 'argument_invalid: p_table'::text), 'nor what is never deleted'
 );
 
 select tests.authenticate_as((select stranger from people));
 
 select is(
-  (pg_temp.refusal(format('select public.people_delete(%L, %L)', t.name, t.id))).state, 'PT404', format('another team deletes no %s', t.name)
+  (pg_temp.refusal(format('select public.soft_delete(%L, %L)', t.name, t.id))).state, 'PT404', format('another team deletes no %s', t.name)
 ) from given g, lateral (values ('organizations', g.organization), ('contacts', g.contact), ('students', g.student), ('deals', g.deal)) t (name, id);
 
 select tests.authenticate_as((select manager from people));
 
 select lives_ok(
-  format('select public.people_delete(%L, %L)', t.name, t.id), format('a manager deletes the team''s %s', t.name)
+  format('select public.soft_delete(%L, %L)', t.name, t.id), format('a manager deletes the team''s %s', t.name)
 ) from given g, lateral (values ('organizations', g.organization), ('deals', g.deal)) t (name, id);
 
 select tests.clear_authentication();

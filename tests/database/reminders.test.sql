@@ -165,11 +165,11 @@ select results_eq(
 
 update public.notes set deleted_at = now() where id = (select secret from given);
 
-select is_empty('select from public.reminders where note_id = (select secret from given)', 'a deleted note reminds of nothing');
+select is_empty('select from public.reminders where note_id = (select secret from given) and deleted_at is null', 'a deleted note reminds of nothing');
 
 update public.notes set deleted_at = null where id = (select secret from given);
 
-select isnt_empty('select from public.reminders where note_id = (select secret from given)', 'a restored one does again');
+select isnt_empty('select from public.reminders where note_id = (select secret from given) and deleted_at is null', 'a restored one does again');
 
 -- Who sees it
 
@@ -189,17 +189,17 @@ select throws_ok('select public.reminder_complete((select reminder from given))'
 
 select tests.authenticate_as((select stranger from people));
 
-select throws_ok('select public.reminder_delete(gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
+select throws_ok('select public.soft_delete(''reminders'', gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
 
-select throws_ok('select public.reminder_delete((select reminder from given))', 'PT404', null, 'nor what one does not see');
+select throws_ok('select public.soft_delete(''reminders'', (select reminder from given))', 'PT404', null, 'nor what one does not see');
 
 select tests.authenticate_as((select counselor from people));
 
-select lives_ok('select public.reminder_delete((select reminder from given))', 'one''s own can');
+select lives_ok('select public.soft_delete(''reminders'', (select reminder from given))', 'one''s own can');
 
 select is_empty('select from public.reminders where id = (select reminder from given)', 'and is in nobody''s sight');
 
-select throws_ok('select public.reminder_delete((select reminder from given))', 'PT404', null, 'once');
+select throws_ok('select public.soft_delete(''reminders'', (select reminder from given))', 'PT404', null, 'once');
 
 select * from finish();
 

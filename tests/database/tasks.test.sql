@@ -266,7 +266,7 @@ select is(
 
 select tests.authenticate_as((select stranger from people));
 
-select throws_ok('select public.task_delete(gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
+select throws_ok('select public.soft_delete(''tasks'', gen_random_uuid())', 'PT404', null, 'what is not there cannot be deleted');
 
 select tests.clear_authentication();
 
@@ -276,11 +276,11 @@ update public.leads set assigned_to = (select counselor from people) where id = 
 
 select tests.authenticate_as((select counselor from people));
 
-select throws_ok($$select public.task_delete('00000000-0000-7000-8000-00000000bb01')$$, '42501', null, 'another''s needs a permission, even on one''s own lead');
+select throws_ok($$select public.soft_delete('tasks', '00000000-0000-7000-8000-00000000bb01')$$, '42501', null, 'another''s needs a permission, even on one''s own lead');
 
 select tests.authenticate_as((select manager from people));
 
-select lives_ok($$select public.task_delete('00000000-0000-7000-8000-00000000bb01')$$, 'one''s own does not');
+select lives_ok($$select public.soft_delete('tasks', '00000000-0000-7000-8000-00000000bb01')$$, 'one''s own does not');
 
 select is_empty($$select from public.tasks where id = '00000000-0000-7000-8000-00000000bb01'$$, 'and is in nobody''s sight');
 

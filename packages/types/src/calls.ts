@@ -42,11 +42,14 @@ export const callSchema = z.strictObject({
   ended_at: z.string().nullable(),
   /** Seconds. */
   duration: z.number().int().nonnegative().nullable(),
+  /** When it was made, or else is to be made, or else was entered. */
+  occurred_at: z.string(),
   notes: z.string().nullable(),
   logged_by: z.uuid().nullable(),
   created_at: z.string(),
   updated_at: z.string(),
   deleted_at: z.string().nullable(),
+  deleted_by: z.uuid().nullable(),
   version: z.number().int(),
 });
 

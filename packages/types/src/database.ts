@@ -59,6 +59,13 @@ export type Database = {
             foreignKeyName: "activities_actor_id_fkey";
             columns: ["actor_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -117,6 +124,54 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "students";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      agent_presence: {
+        Row: {
+          last_seen_at: string | null;
+          status_changed_at: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          last_seen_at?: string | null;
+          status_changed_at?: string | null;
+          user_id: string;
+        };
+        Update: {
+          last_seen_at?: string | null;
+          status_changed_at?: string | null;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -245,6 +300,13 @@ export type Database = {
             foreignKeyName: "batches_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "batches_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -261,6 +323,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "batches_undone_by_fkey";
+            columns: ["undone_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "batches_undone_by_fkey";
@@ -290,6 +359,7 @@ export type Database = {
           agent_id: string | null;
           created_at: string;
           deleted_at: string | null;
+          deleted_by: string | null;
           duration: number | null;
           ended_at: string | null;
           from_name: string | null;
@@ -314,6 +384,7 @@ export type Database = {
           agent_id?: string | null;
           created_at?: string;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           duration?: number | null;
           ended_at?: string | null;
           from_name?: string | null;
@@ -337,6 +408,7 @@ export type Database = {
           agent_id?: string | null;
           created_at?: string;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           duration?: number | null;
           ended_at?: string | null;
           from_name?: string | null;
@@ -357,6 +429,13 @@ export type Database = {
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "calls_agent_id_fkey";
             columns: ["agent_id"];
@@ -403,6 +482,13 @@ export type Database = {
             foreignKeyName: "calls_lead_owner_id_fkey";
             columns: ["lead_owner_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -419,6 +505,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "calls_logged_by_fkey";
+            columns: ["logged_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "calls_logged_by_fkey";
@@ -461,6 +554,7 @@ export type Database = {
           content: string | null;
           created_at: string;
           deleted_at: string | null;
+          deleted_by: string | null;
           delivered_at: string | null;
           direction: string;
           id: string;
@@ -496,6 +590,7 @@ export type Database = {
           content?: string | null;
           created_at?: string;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           delivered_at?: string | null;
           direction?: string;
           id?: string;
@@ -530,6 +625,7 @@ export type Database = {
           content?: string | null;
           created_at?: string;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           delivered_at?: string | null;
           direction?: string;
           id?: string;
@@ -587,6 +683,13 @@ export type Database = {
             foreignKeyName: "communications_lead_owner_id_fkey";
             columns: ["lead_owner_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -603,6 +706,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "communications_sent_by_fkey";
+            columns: ["sent_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "communications_sent_by_fkey";
@@ -643,6 +753,13 @@ export type Database = {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -670,6 +787,7 @@ export type Database = {
           created_by: string | null;
           custom_fields: NonNullable<Json>;
           deleted_at: string | null;
+          deleted_by: string | null;
           email: string | null;
           id: string;
           last_contacted: string | null;
@@ -691,6 +809,7 @@ export type Database = {
           created_by?: string | null;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           id?: string;
           last_contacted?: string | null;
@@ -711,6 +830,7 @@ export type Database = {
           created_by?: string | null;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           id?: string;
           last_contacted?: string | null;
@@ -725,6 +845,13 @@ export type Database = {
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "contacts_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "contacts_assigned_to_fkey";
             columns: ["assigned_to"];
@@ -745,6 +872,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "contacts_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "contacts_created_by_fkey";
@@ -814,6 +948,7 @@ export type Database = {
           currency: string;
           custom_fields: NonNullable<Json>;
           deleted_at: string | null;
+          deleted_by: string | null;
           expected_close_date: string | null;
           id: string;
           lead_id: string | null;
@@ -836,6 +971,7 @@ export type Database = {
           currency?: string;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           expected_close_date?: string | null;
           id?: string;
           lead_id?: string | null;
@@ -857,6 +993,7 @@ export type Database = {
           currency?: string;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           expected_close_date?: string | null;
           id?: string;
           lead_id?: string | null;
@@ -870,6 +1007,13 @@ export type Database = {
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "deals_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "deals_assigned_to_fkey";
             columns: ["assigned_to"];
@@ -896,6 +1040,13 @@ export type Database = {
             columns: ["contact_id"];
             isOneToOne: false;
             referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1030,6 +1181,13 @@ export type Database = {
             foreignKeyName: "exports_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "exports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1079,6 +1237,13 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "import_mappings_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "import_mappings_created_by_fkey";
             columns: ["created_by"];
@@ -1193,6 +1358,13 @@ export type Database = {
             foreignKeyName: "imports_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "imports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1257,6 +1429,13 @@ export type Database = {
           user_id?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "integration_logs_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "integration_logs_user_id_fkey";
             columns: ["user_id"];
@@ -1360,6 +1539,13 @@ export type Database = {
             foreignKeyName: "lead_assignments_assigned_by_fkey";
             columns: ["assigned_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_assignments_assigned_by_fkey";
+            columns: ["assigned_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1382,6 +1568,13 @@ export type Database = {
             columns: ["batch_id"];
             isOneToOne: false;
             referencedRelation: "batches";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_assignments_from_user_id_fkey";
+            columns: ["from_user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1431,6 +1624,13 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_assignments_to_user_id_fkey";
+            columns: ["to_user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1489,6 +1689,13 @@ export type Database = {
           source?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "lead_enquiries_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "lead_enquiries_created_by_fkey";
             columns: ["created_by"];
@@ -1563,6 +1770,13 @@ export type Database = {
           to_status?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "lead_history_changed_by_fkey";
+            columns: ["changed_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "lead_history_changed_by_fkey";
             columns: ["changed_by"];
@@ -1694,6 +1908,13 @@ export type Database = {
             foreignKeyName: "lead_merges_merged_by_fkey";
             columns: ["merged_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_merged_by_fkey";
+            columns: ["merged_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1730,6 +1951,13 @@ export type Database = {
             columns: ["target_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_unmerged_by_fkey";
+            columns: ["unmerged_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1888,6 +2116,7 @@ export type Database = {
           custom_fields: NonNullable<Json>;
           deal_id: string | null;
           deleted_at: string | null;
+          deleted_by: string | null;
           email: string | null;
           email_slot: number;
           enquiries_count: number;
@@ -1937,6 +2166,7 @@ export type Database = {
           custom_fields?: NonNullable<Json>;
           deal_id?: string | null;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           email_slot?: number;
           enquiries_count?: number;
@@ -1985,6 +2215,7 @@ export type Database = {
           custom_fields?: NonNullable<Json>;
           deal_id?: string | null;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           email_slot?: number;
           enquiries_count?: number;
@@ -2026,6 +2257,13 @@ export type Database = {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "leads_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2042,6 +2280,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "leads_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "leads_created_by_fkey";
@@ -2145,6 +2390,13 @@ export type Database = {
             foreignKeyName: "note_attachments_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2185,6 +2437,7 @@ export type Database = {
           content: string;
           created_at: string;
           deleted_at: string | null;
+          deleted_by: string | null;
           id: string;
           is_private: boolean;
           lead_id: string | null;
@@ -2205,6 +2458,7 @@ export type Database = {
           content: string;
           created_at?: string;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           id?: string;
           is_private?: boolean;
           lead_id?: string | null;
@@ -2224,6 +2478,7 @@ export type Database = {
           content?: string;
           created_at?: string;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           id?: string;
           is_private?: boolean;
           lead_id?: string | null;
@@ -2238,6 +2493,13 @@ export type Database = {
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "notes_author_id_fkey";
             columns: ["author_id"];
@@ -2292,6 +2554,13 @@ export type Database = {
             columns: ["student_id"];
             isOneToOne: false;
             referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2399,6 +2668,13 @@ export type Database = {
             foreignKeyName: "notifications_sender_id_fkey";
             columns: ["sender_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notifications_sender_id_fkey";
+            columns: ["sender_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2421,6 +2697,13 @@ export type Database = {
             columns: ["student_id"];
             isOneToOne: false;
             referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notifications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2455,6 +2738,7 @@ export type Database = {
           created_by: string | null;
           custom_fields: NonNullable<Json>;
           deleted_at: string | null;
+          deleted_by: string | null;
           email: string | null;
           id: string;
           industry: string | null;
@@ -2476,6 +2760,7 @@ export type Database = {
           created_by?: string | null;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           id?: string;
           industry?: string | null;
@@ -2496,6 +2781,7 @@ export type Database = {
           created_by?: string | null;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           id?: string;
           industry?: string | null;
@@ -2509,6 +2795,13 @@ export type Database = {
           website?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "organizations_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "organizations_assigned_to_fkey";
             columns: ["assigned_to"];
@@ -2529,6 +2822,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "organizations_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "organizations_created_by_fkey";
@@ -2717,6 +3017,7 @@ export type Database = {
           created_at: string;
           created_by: string | null;
           deleted_at: string | null;
+          deleted_by: string | null;
           description: string;
           id: string;
           lead_id: string | null;
@@ -2741,6 +3042,7 @@ export type Database = {
           created_at?: string;
           created_by?: string | null;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           description?: string;
           id?: string;
           lead_id?: string | null;
@@ -2764,6 +3066,7 @@ export type Database = {
           created_at?: string;
           created_by?: string | null;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           description?: string;
           id?: string;
           lead_id?: string | null;
@@ -2786,6 +3089,13 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2802,6 +3112,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -2843,6 +3160,13 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2984,6 +3308,7 @@ export type Database = {
           created_by: string | null;
           custom_fields: NonNullable<Json>;
           deleted_at: string | null;
+          deleted_by: string | null;
           email: string | null;
           enrolled_at: string;
           gender: string | null;
@@ -3009,6 +3334,7 @@ export type Database = {
           created_by?: string | null;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           enrolled_at?: string;
           gender?: string | null;
@@ -3033,6 +3359,7 @@ export type Database = {
           created_by?: string | null;
           custom_fields?: NonNullable<Json>;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           email?: string | null;
           enrolled_at?: string;
           gender?: string | null;
@@ -3054,6 +3381,13 @@ export type Database = {
             foreignKeyName: "students_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3070,6 +3404,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "students_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "students_created_by_fkey";
@@ -3181,6 +3522,13 @@ export type Database = {
             foreignKeyName: "system_settings_updated_by_fkey";
             columns: ["updated_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "system_settings_updated_by_fkey";
+            columns: ["updated_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3209,6 +3557,7 @@ export type Database = {
           created_at: string;
           created_by: string | null;
           deleted_at: string | null;
+          deleted_by: string | null;
           description: string;
           due_date: string | null;
           id: string;
@@ -3236,6 +3585,7 @@ export type Database = {
           created_at?: string;
           created_by?: string | null;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           description?: string;
           due_date?: string | null;
           id?: string;
@@ -3262,6 +3612,7 @@ export type Database = {
           created_at?: string;
           created_by?: string | null;
           deleted_at?: string | null;
+          deleted_by?: string | null;
           description?: string;
           due_date?: string | null;
           id?: string;
@@ -3285,6 +3636,13 @@ export type Database = {
             foreignKeyName: "tasks_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3301,6 +3659,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "tasks_created_by_fkey";
@@ -3342,6 +3707,13 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -3420,6 +3792,13 @@ export type Database = {
             foreignKeyName: "team_members_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "team_members_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3469,6 +3848,38 @@ export type Database = {
       };
     };
     Views: {
+      agents: {
+        Row: {
+          availability: string;
+          avatar_url: string | null;
+          created_at: string;
+          department: string | null;
+          designation: string | null;
+          email: string;
+          full_name: string;
+          id: string;
+          is_active: boolean;
+          last_seen_at: string | null;
+          max_open_leads: number | null;
+          phone: string | null;
+          role: string;
+          status: string | null;
+          status_changed_at: string | null;
+          team_id: string | null;
+          team_name: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "team_members_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       app_settings: {
         Row: {
           category: string;
@@ -3505,6 +3916,13 @@ export type Database = {
           value?: Json | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "system_settings_updated_by_fkey";
+            columns: ["updated_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "system_settings_updated_by_fkey";
             columns: ["updated_by"];
@@ -3546,6 +3964,13 @@ export type Database = {
         };
         ComputedFields: never;
         Relationships: [
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "calls_agent_id_fkey";
             columns: ["agent_id"];
@@ -3727,6 +4152,13 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3743,6 +4175,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -3837,6 +4276,13 @@ export type Database = {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "leads_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3921,6 +4367,13 @@ export type Database = {
           value?: number | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "leads_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
@@ -4013,6 +4466,13 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4029,6 +4489,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -4109,6 +4576,13 @@ export type Database = {
             foreignKeyName: "tasks_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4169,6 +4643,13 @@ export type Database = {
             foreignKeyName: "activities_actor_id_fkey";
             columns: ["actor_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4211,13 +4692,61 @@ export type Database = {
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
-      analytics_conversion_by_source: {
-        Args: { p_agent_id?: string; p_date_from?: string; p_date_to?: string };
+      agent_heartbeat: { Args: Record<PropertyKey, never>; Returns: Json };
+      agent_set_status: {
+        Args: { p_status: string };
+        Returns: {
+          availability: string;
+          avatar_url: string | null;
+          created_at: string;
+          department: string | null;
+          designation: string | null;
+          email: string;
+          full_name: string;
+          id: string;
+          is_active: boolean;
+          last_seen_at: string | null;
+          max_open_leads: number | null;
+          phone: string | null;
+          role: string;
+          status: string | null;
+          status_changed_at: string | null;
+          team_id: string | null;
+          team_name: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "agents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      agent_stats: { Args: { p_agent_id?: string; p_from?: string; p_to?: string }; Returns: Json };
+      analytics_agent_performance: {
+        Args: { p_agent_id?: string; p_days?: number };
+        Returns: Json;
+      };
+      analytics_calls: {
+        Args: {
+          p_agent_id?: string;
+          p_from?: string;
+          p_group?: string;
+          p_outcome?: string;
+          p_status?: string;
+          p_to?: string;
+        };
+        Returns: Json;
+      };
+      analytics_counselor_performance: {
+        Args: { p_date_from?: string; p_date_to?: string };
         Returns: {
           conversion_rate: number;
-          enrolled: number;
-          source: string;
-          total_leads: number;
+          counselor: string;
+          counselor_id: string;
+          enrollments: number;
+          interactions: number;
+          leads: number;
         }[];
       };
       analytics_funnel: {
@@ -4272,13 +4801,13 @@ export type Database = {
       calendar_link: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_create: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_revoke: { Args: Record<PropertyKey, never>; Returns: boolean };
-      call_delete: { Args: { p_call_id: string }; Returns: undefined };
       call_end: {
         Args: { p_call_id: string; p_notes?: string; p_outcome?: string };
         Returns: {
           agent_id: string | null;
           created_at: string;
           deleted_at: string | null;
+          deleted_by: string | null;
           duration: number | null;
           ended_at: string | null;
           from_name: string | null;
@@ -4311,6 +4840,7 @@ export type Database = {
           agent_id: string | null;
           created_at: string;
           deleted_at: string | null;
+          deleted_by: string | null;
           duration: number | null;
           ended_at: string | null;
           from_name: string | null;
@@ -4338,6 +4868,17 @@ export type Database = {
         };
       };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
+      deleted_rows: {
+        Args: { p_before?: Json; p_limit?: number; p_table?: string };
+        Returns: {
+          deleted_at: string;
+          deleted_by: string;
+          deleted_by_name: string;
+          id: string;
+          label: string;
+          table_name: string;
+        }[];
+      };
       explain_score: { Args: { p_lead_id: string }; Returns: Json };
       export_start: {
         Args: { p_columns?: string[]; p_filters?: Json; p_list: string };
@@ -4687,6 +5228,7 @@ export type Database = {
           custom_fields: NonNullable<Json>;
           deal_id: string | null;
           deleted_at: string | null;
+          deleted_by: string | null;
           email: string | null;
           email_slot: number;
           enquiries_count: number;
@@ -4765,7 +5307,6 @@ export type Database = {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
         Returns: Json;
       };
-      note_delete: { Args: { p_note_id: string }; Returns: undefined };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
       notifications_read_all: { Args: Record<PropertyKey, never>; Returns: number };
       notify: {
@@ -4811,7 +5352,6 @@ export type Database = {
         };
         Returns: Json;
       };
-      people_delete: { Args: { p_id: string; p_kind: string }; Returns: undefined };
       pipeline_board: { Args: { p_limit?: number }; Returns: Json };
       pipeline_summary: {
         Args: Record<PropertyKey, never>;
@@ -4831,6 +5371,7 @@ export type Database = {
           created_at: string;
           created_by: string | null;
           deleted_at: string | null;
+          deleted_by: string | null;
           description: string;
           id: string;
           lead_id: string | null;
@@ -4855,7 +5396,6 @@ export type Database = {
           isSetofReturn: false;
         };
       };
-      reminder_delete: { Args: { p_reminder_id: string }; Returns: undefined };
       reminders_due_soon: {
         Args: { p_agent_id?: string; p_within?: string };
         Returns: {
@@ -4864,6 +5404,7 @@ export type Database = {
           created_at: string;
           created_by: string | null;
           deleted_at: string | null;
+          deleted_by: string | null;
           description: string;
           id: string;
           lead_id: string | null;
@@ -4888,6 +5429,7 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      restore: { Args: { p_id: string; p_table: string }; Returns: undefined };
       search_leads: {
         Args: { p_after?: Json; p_filter?: Json; p_limit?: number; p_query: string };
         Returns: {
@@ -4910,7 +5452,7 @@ export type Database = {
           value: number;
         }[];
       };
-      task_delete: { Args: { p_task_id: string }; Returns: undefined };
+      soft_delete: { Args: { p_id: string; p_table: string }; Returns: undefined };
       unmerge: { Args: { p_merge_id: string }; Returns: Json };
       user_set_access: {
         Args: { p_is_active?: boolean; p_role?: string; p_user_id: string };

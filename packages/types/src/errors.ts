@@ -25,6 +25,8 @@ export const errorCodes = [
   "setting_is_fixed",
   "rate_limited",
   "audit_is_append_only",
+  "parent_deleted",
+  "restore_conflict",
   "stage_unknown",
   "transition_forbidden",
   "batch_is_undone",

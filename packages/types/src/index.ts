@@ -23,6 +23,7 @@ export * from "./routing.ts";
 export * from "./scoring.ts";
 export * from "./search.ts";
 export * from "./settings.ts";
+export * from "./soft-deletion.ts";
 export * from "./system-health.ts";
 export * from "./tasks.ts";
 export * from "./webhooks.ts";

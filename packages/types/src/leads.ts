@@ -46,6 +46,7 @@ export const leadSchema = z.object({
   created_at: z.string(),
   updated_at: z.string(),
   deleted_at: z.string().nullable(),
+  deleted_by: z.uuid().nullable(),
   version: z.number().int(),
   converted_at: z.string().nullable(),
   converted_to_deal: z.boolean(),

@@ -67,6 +67,7 @@ export const communicationSchema = z.object({
   created_at: z.string(),
   updated_at: z.string(),
   deleted_at: z.string().nullable(),
+  deleted_by: z.uuid().nullable(),
   version: z.number().int(),
 });
 

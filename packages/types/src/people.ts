@@ -26,6 +26,7 @@ const rowSchema = z.object({
   created_at: z.string(),
   updated_at: z.string(),
   deleted_at: z.string().nullable(),
+  deleted_by: z.uuid().nullable(),
   version: z.number().int(),
 });
 

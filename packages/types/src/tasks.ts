@@ -41,6 +41,7 @@ export const taskSchema = z.strictObject({
   created_at: z.string(),
   updated_at: z.string(),
   deleted_at: z.string().nullable(),
+  deleted_by: z.uuid().nullable(),
   version: z.number().int(),
 });
 

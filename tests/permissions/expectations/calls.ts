@@ -41,12 +41,6 @@ export const calls: ModuleExpectations = {
     },
   },
   functions: {
-    "public.call_delete(uuid)": {
-      execute: [
-        `select public.call_delete('${ids.row}')`,
-        "- call_not_found call_not_found  + call_not_found  + call_not_found  + -",
-      ],
-    },
     "public.call_start(uuid)": {
       execute: [
         `select public.call_start('${ids.row}')`,

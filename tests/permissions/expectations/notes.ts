@@ -74,18 +74,6 @@ export const notes: ModuleExpectations = {
       select: [`select from public.lead_notes where id = '${ids.row}'`, "- . .  + .  + .  + +"],
     },
   },
-  functions: {
-    "public.note_delete(uuid)": {
-      execute: [
-        `select public.note_delete('${ids.row}')`,
-        "- not_found not_found  + not_found  + not_found  + -",
-      ],
-      "a private one": [
-        `select public.note_delete('${ids.fresh}')`,
-        "- not_found not_found  + not_found  not_found not_found  not_found -",
-      ],
-    },
-  },
   buckets: {
     attachments: {
       select: [`select from storage.objects where name = '${file}'`, ". . .  + .  + .  + +"],

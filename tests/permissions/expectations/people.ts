@@ -66,13 +66,4 @@ export const people: ModuleExpectations = {
     "public.students": ofLead("students"),
     "public.deals": ofLead("deals"),
   },
-  functions: {
-    // The row of the fixture was entered by nobody, so that it takes leads.delete.
-    "public.people_delete(text,uuid)": {
-      execute: [
-        `select public.people_delete('students', '${ids.row}')`,
-        "- not_found not_found  permission_denied not_found  + not_found  + -",
-      ],
-    },
-  },
 };

@@ -51,12 +51,6 @@ export const reminders: ModuleExpectations = {
     },
   },
   functions: {
-    "public.reminder_delete(uuid)": {
-      execute: [
-        `select public.reminder_delete('${ids.row}')`,
-        "- reminder_not_found reminder_not_found  + reminder_not_found  + reminder_not_found  + -",
-      ],
-    },
     "public.reminders_due_soon(uuid,interval)": {
       execute: [
         `select from public.reminders_due_soon('${ids.own}') r where r.id = '${ids.fresh}'`,

@@ -47,12 +47,4 @@ export const tasks: ModuleExpectations = {
       select: [`select from public.tasks_crm where id = '${ids.row}'`, "- . .  + .  + .  + +"],
     },
   },
-  functions: {
-    "public.task_delete(uuid)": {
-      execute: [
-        `select public.task_delete('${ids.row}')`,
-        "- not_found not_found  + not_found  + not_found  + -",
-      ],
-    },
-  },
 };
