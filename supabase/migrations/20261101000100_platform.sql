@@ -157,8 +157,8 @@ begin
   if phone like '00%' then
     phone := '+' || substr(phone, 3);
   elsif phone !~ '^\+' then
-    -- A national number: the trunk prefix goes, the organisation's calling code comes.
-    phone := '+' || coalesce(private.setting('organization.calling_code') #>> '{}', '91') || regexp_replace(phone, '^0', '');
+    -- A national number: the trunk prefix goes, the calling code of the organisation's country comes.
+    phone := '+' || private.calling_code(private.setting('organization.phone_region') #>> '{}') || regexp_replace(phone, '^0', '');
   end if;
 
   if phone !~ '^\+[1-9][0-9]{7,14}$' or (phone like '+91%' and phone !~ '^\+91[1-9][0-9]{9}$') then
@@ -169,7 +169,7 @@ begin
 end
 $$;
 
-comment on function private.normalize_phone(text) is 'Phone number in E.164; a national number gets the organisation''s calling code; null for an empty one, error phone_invalid for what is none.';
+comment on function private.normalize_phone(text) is 'Phone number in E.164; a national number is one of the organisation''s country (organization.phone_region); null for an empty one, error phone_invalid for what is none.';
 
 create function private.is_timezone(p_name text) returns boolean
 language plpgsql stable set search_path = '' as $$

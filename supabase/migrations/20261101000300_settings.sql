@@ -92,20 +92,29 @@ $$;
 
 comment on function private.is_currency(text) is 'Whether this is the ISO 4217 code of a currency in use.';
 
-create function private.is_region(p_code text) returns boolean
+create function private.calling_code(p_region text) returns text
 language plpgsql immutable parallel safe set search_path = '' as $$
 begin
-  return coalesce(p_code ~ '^[A-Z]{2}$' and position(' ' || p_code || ' ' in
-    ' AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA CC CD CF CG CH CI CK CL CM CN'
-    ' CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN'
-    ' HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK'
-    ' ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT PW PY QA RE RO RS RU RW'
-    ' SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VG VI'
-    ' VN VU WF WS XK YE YT ZA ZM ZW ') > 0, false);
+  if p_region !~ '^[A-Z]{2}$' then
+    return null;
+  end if;
+
+  return substring(
+    ' AC247 AD376 AE971 AF93 AG1 AI1 AL355 AM374 AO244 AR54 AS1 AT43 AU61 AW297 AX358 AZ994 BA387 BB1 BD880 BE32 BF226 BG359 BH973 BI257 BJ229 BL590'
+    ' BM1 BN673 BO591 BQ599 BR55 BS1 BT975 BW267 BY375 BZ501 CA1 CC61 CD243 CF236 CG242 CH41 CI225 CK682 CL56 CM237 CN86 CO57 CR506 CU53 CV238 CW599'
+    ' CX61 CY357 CZ420 DE49 DJ253 DK45 DM1 DO1 DZ213 EC593 EE372 EG20 EH212 ER291 ES34 ET251 FI358 FJ679 FK500 FM691 FO298 FR33 GA241 GB44 GD1 GE995'
+    ' GF594 GG44 GH233 GI350 GL299 GM220 GN224 GP590 GQ240 GR30 GT502 GU1 GW245 GY592 HK852 HN504 HR385 HT509 HU36 ID62 IE353 IL972 IM44 IN91 IO246'
+    ' IQ964 IR98 IS354 IT39 JE44 JM1 JO962 JP81 KE254 KG996 KH855 KI686 KM269 KN1 KP850 KR82 KW965 KY1 KZ7 LA856 LB961 LC1 LI423 LK94 LR231 LS266'
+    ' LT370 LU352 LV371 LY218 MA212 MC377 MD373 ME382 MF590 MG261 MH692 MK389 ML223 MM95 MN976 MO853 MP1 MQ596 MR222 MS1 MT356 MU230 MV960 MW265 MX52'
+    ' MY60 MZ258 NA264 NC687 NE227 NF672 NG234 NI505 NL31 NO47 NP977 NR674 NU683 NZ64 OM968 PA507 PE51 PF689 PG675 PH63 PK92 PL48 PM508 PR1 PS970'
+    ' PT351 PW680 PY595 QA974 RE262 RO40 RS381 RU7 RW250 SA966 SB677 SC248 SD249 SE46 SG65 SH290 SI386 SJ47 SK421 SL232 SM378 SN221 SO252 SR597 SS211'
+    ' ST239 SV503 SX1 SY963 SZ268 TA290 TC1 TD235 TG228 TH66 TJ992 TK690 TL670 TM993 TN216 TO676 TR90 TT1 TV688 TW886 TZ255 UA380 UG256 US1 UY598'
+    ' UZ998 VA39 VC1 VE58 VG1 VI1 VN84 VU678 WF681 WS685 XK383 YE967 YT262 ZA27 ZM260 ZW263 '
+    from ' ' || p_region || '([0-9]+) ');
 end
 $$;
 
-comment on function private.is_region(text) is 'Whether this is the code of a country that has telephone numbers.';
+comment on function private.calling_code(text) is 'What numbers of this country (ISO 3166) begin with after the +; null if there is no country of that code with telephone numbers.';
 
 create function private.setting_fault(p_rule private.setting_rules, p_value jsonb) returns text
 language plpgsql stable set search_path = '' as $$
@@ -145,7 +154,7 @@ begin
     when 'currency' then
       return case when not is_text or not private.is_currency(plain) then 'an ISO 4217 code such as INR is expected' end;
     when 'region' then
-      return case when not is_text or not private.is_region(plain) then 'an ISO 3166 code such as IN is expected' end;
+      return case when not is_text or private.calling_code(plain) is null then 'an ISO 3166 code such as IN is expected' end;
     when 'choice' then
       return case when not is_text or plain <> all (p_rule.choices)
         then 'one of ' || array_to_string(p_rule.choices, ', ') || ' is expected' end;
@@ -355,7 +364,9 @@ revoke all on function private.is_currency(text) from public, anon, authenticate
 
 grant execute on function private.is_currency(text) to authenticated, service_role;
 
-revoke all on function private.is_region(text) from public, anon, authenticated, service_role;
+revoke all on function private.calling_code(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.calling_code(text) to authenticated, service_role;
 
 revoke all on function private.setting_fault(private.setting_rules, jsonb) from public, anon, authenticated, service_role;
 
@@ -379,6 +390,5 @@ select
   private.define_setting('organization.timezone', '"Asia/Kolkata"', 'time_zone', 'Where the organisation''s day begins and ends', null, null, null, true),
   private.define_setting('organization.currency', '"INR"', 'currency', 'Currency of amounts that name none', null, null, null, true),
   private.define_setting('organization.phone_region', '"IN"', 'region', 'Country of phone numbers that name none', null, null, null, true),
-  private.define_setting('organization.calling_code', '"91"', 'text', 'Calling code of that country, without +', 1, 3, null, true),
   private.define_setting('organization.website', '""', 'url', 'Where links in messages lead', null, null, null, true),
   private.define_setting('leads.unique_email', 'true', 'boolean', 'Whether an e-mail address is one person; false where families share one');

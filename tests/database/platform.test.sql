@@ -135,9 +135,12 @@ from unnest(array[
   '12', '98765', 'call me', '+91 98765', '+9198765432101', '+0123456789', '9876543210 ext 5', '+1234567890123456', '98765 4321o', '++919876543210', '98765,43210', '+'
 ]) given;
 
-update public.system_settings set value = '"44"' where key = 'organization.calling_code';
+update public.system_settings set value = '"GB"' where key = 'organization.phone_region';
 
-select is(private.normalize_phone('020 7946 0018'), '+442079460018', 'a national number gets the calling code of the organisation');
+select is(private.normalize_phone('020 7946 0018'), '+442079460018', 'a national number is one of the organisation''s country');
+
+select is(private.calling_code(region), code, format('numbers of %L begin with %s', region, code))
+from (values ('IN', '91'), ('US', '1'), ('AC', '247'), ('ZW', '263'), ('GB', '44'), ('BL', '590'), ('BM', '1'), ('ZZ', null), ('in', null), ('I', null), ('', null), (null, null)) t (region, code);
 
 -- Time zones
 

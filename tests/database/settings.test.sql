@@ -45,7 +45,7 @@ select tests.authenticate_as((select counselor from people));
 select set_eq(
   'select key from public.system_settings',
   $$values ('organization.name'), ('organization.timezone'), ('organization.currency'), ('organization.phone_region'),
-    ('organization.calling_code'), ('organization.website')$$,
+    ('organization.website')$$,
   'a counselor reads the public keys alone');
 
 select is(

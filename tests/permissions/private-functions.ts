@@ -11,6 +11,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "calendar_link()",
     "calendar_link_create()",
     "calendar_link_revoke()",
+    "calling_code(text)",
     "cancel_job_by_admin(uuid)",
     "contact_of_conversion(leads,jsonb,uuid)",
     "csv_cell(text)",

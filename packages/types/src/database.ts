@@ -59,13 +59,6 @@ export type Database = {
             foreignKeyName: "activities_actor_id_fkey";
             columns: ["actor_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "activities_actor_id_fkey";
-            columns: ["actor_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -124,54 +117,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "students";
             referencedColumns: ["id"];
-          },
-        ];
-      };
-      agent_presence: {
-        Row: {
-          last_seen_at: string | null;
-          status_changed_at: string | null;
-          user_id: string;
-        };
-        ComputedFields: never;
-        Insert: {
-          last_seen_at?: string | null;
-          status_changed_at?: string | null;
-          user_id: string;
-        };
-        Update: {
-          last_seen_at?: string | null;
-          status_changed_at?: string | null;
-          user_id?: string;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "agent_presence_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: true;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "agent_presence_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: true;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "agent_presence_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: true;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "agent_presence_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: true;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -300,13 +245,6 @@ export type Database = {
             foreignKeyName: "batches_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "batches_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -323,13 +261,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "batches_undone_by_fkey";
-            columns: ["undone_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "batches_undone_by_fkey";
@@ -368,6 +299,7 @@ export type Database = {
           lead_owner_id: string | null;
           logged_by: string | null;
           notes: string | null;
+          occurred_at: string;
           outcome: string | null;
           phone: string | null;
           scheduled_at: string | null;
@@ -393,6 +325,7 @@ export type Database = {
           lead_owner_id?: string | null;
           logged_by?: string | null;
           notes?: string | null;
+          occurred_at?: never;
           outcome?: string | null;
           phone?: string | null;
           scheduled_at?: string | null;
@@ -417,6 +350,7 @@ export type Database = {
           lead_owner_id?: string | null;
           logged_by?: string | null;
           notes?: string | null;
+          occurred_at?: never;
           outcome?: string | null;
           phone?: string | null;
           scheduled_at?: string | null;
@@ -429,13 +363,6 @@ export type Database = {
           version?: number;
         };
         Relationships: [
-          {
-            foreignKeyName: "calls_agent_id_fkey";
-            columns: ["agent_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "calls_agent_id_fkey";
             columns: ["agent_id"];
@@ -482,13 +409,6 @@ export type Database = {
             foreignKeyName: "calls_lead_owner_id_fkey";
             columns: ["lead_owner_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "calls_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -505,13 +425,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "calls_logged_by_fkey";
-            columns: ["logged_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "calls_logged_by_fkey";
@@ -683,13 +596,6 @@ export type Database = {
             foreignKeyName: "communications_lead_owner_id_fkey";
             columns: ["lead_owner_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -706,13 +612,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "communications_sent_by_fkey";
-            columns: ["sent_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "communications_sent_by_fkey";
@@ -747,13 +646,6 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -849,13 +741,6 @@ export type Database = {
             foreignKeyName: "contacts_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "contacts_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -872,13 +757,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "contacts_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "contacts_created_by_fkey";
@@ -1011,13 +889,6 @@ export type Database = {
             foreignKeyName: "deals_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "deals_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1040,13 +911,6 @@ export type Database = {
             columns: ["contact_id"];
             isOneToOne: false;
             referencedRelation: "contacts";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "deals_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1181,13 +1045,6 @@ export type Database = {
             foreignKeyName: "exports_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "exports_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1237,13 +1094,6 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [
-          {
-            foreignKeyName: "import_mappings_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "import_mappings_created_by_fkey";
             columns: ["created_by"];
@@ -1358,13 +1208,6 @@ export type Database = {
             foreignKeyName: "imports_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "imports_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1429,13 +1272,6 @@ export type Database = {
           user_id?: string | null;
         };
         Relationships: [
-          {
-            foreignKeyName: "integration_logs_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "integration_logs_user_id_fkey";
             columns: ["user_id"];
@@ -1539,13 +1375,6 @@ export type Database = {
             foreignKeyName: "lead_assignments_assigned_by_fkey";
             columns: ["assigned_by"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "lead_assignments_assigned_by_fkey";
-            columns: ["assigned_by"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1568,13 +1397,6 @@ export type Database = {
             columns: ["batch_id"];
             isOneToOne: false;
             referencedRelation: "batches";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "lead_assignments_from_user_id_fkey";
-            columns: ["from_user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1624,13 +1446,6 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "lead_assignments_to_user_id_fkey";
-            columns: ["to_user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1689,13 +1504,6 @@ export type Database = {
           source?: string;
         };
         Relationships: [
-          {
-            foreignKeyName: "lead_enquiries_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "lead_enquiries_created_by_fkey";
             columns: ["created_by"];
@@ -1770,13 +1578,6 @@ export type Database = {
           to_status?: string;
         };
         Relationships: [
-          {
-            foreignKeyName: "lead_history_changed_by_fkey";
-            columns: ["changed_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "lead_history_changed_by_fkey";
             columns: ["changed_by"];
@@ -1908,13 +1709,6 @@ export type Database = {
             foreignKeyName: "lead_merges_merged_by_fkey";
             columns: ["merged_by"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "lead_merges_merged_by_fkey";
-            columns: ["merged_by"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1951,13 +1745,6 @@ export type Database = {
             columns: ["target_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "lead_merges_unmerged_by_fkey";
-            columns: ["unmerged_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2257,13 +2044,6 @@ export type Database = {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "leads_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2280,13 +2060,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "leads_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "leads_created_by_fkey";
@@ -2386,13 +2159,6 @@ export type Database = {
           size_bytes?: number;
         };
         Relationships: [
-          {
-            foreignKeyName: "note_attachments_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "note_attachments_created_by_fkey";
             columns: ["created_by"];
@@ -2497,13 +2263,6 @@ export type Database = {
             foreignKeyName: "notes_author_id_fkey";
             columns: ["author_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_author_id_fkey";
-            columns: ["author_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2554,13 +2313,6 @@ export type Database = {
             columns: ["student_id"];
             isOneToOne: false;
             referencedRelation: "students";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notes_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2668,13 +2420,6 @@ export type Database = {
             foreignKeyName: "notifications_sender_id_fkey";
             columns: ["sender_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notifications_sender_id_fkey";
-            columns: ["sender_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2697,13 +2442,6 @@ export type Database = {
             columns: ["student_id"];
             isOneToOne: false;
             referencedRelation: "students";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "notifications_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2799,13 +2537,6 @@ export type Database = {
             foreignKeyName: "organizations_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "organizations_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2822,13 +2553,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "organizations_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "organizations_created_by_fkey";
@@ -3089,13 +2813,6 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "reminders_agent_id_fkey";
-            columns: ["agent_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3112,13 +2829,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "reminders_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -3160,13 +2870,6 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "reminders_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -3381,13 +3084,6 @@ export type Database = {
             foreignKeyName: "students_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "students_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3404,13 +3100,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "students_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "students_created_by_fkey";
@@ -3522,13 +3211,6 @@ export type Database = {
             foreignKeyName: "system_settings_updated_by_fkey";
             columns: ["updated_by"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "system_settings_updated_by_fkey";
-            columns: ["updated_by"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3636,13 +3318,6 @@ export type Database = {
             foreignKeyName: "tasks_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "tasks_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3659,13 +3334,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "tasks_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "tasks_created_by_fkey";
@@ -3707,13 +3375,6 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "tasks_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -3792,13 +3453,6 @@ export type Database = {
             foreignKeyName: "team_members_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "team_members_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3848,38 +3502,6 @@ export type Database = {
       };
     };
     Views: {
-      agents: {
-        Row: {
-          availability: string;
-          avatar_url: string | null;
-          created_at: string;
-          department: string | null;
-          designation: string | null;
-          email: string;
-          full_name: string;
-          id: string;
-          is_active: boolean;
-          last_seen_at: string | null;
-          max_open_leads: number | null;
-          phone: string | null;
-          role: string;
-          status: string | null;
-          status_changed_at: string | null;
-          team_id: string | null;
-          team_name: string | null;
-          updated_at: string;
-        };
-        ComputedFields: never;
-        Relationships: [
-          {
-            foreignKeyName: "team_members_team_id_fkey";
-            columns: ["team_id"];
-            isOneToOne: false;
-            referencedRelation: "teams";
-            referencedColumns: ["id"];
-          },
-        ];
-      };
       app_settings: {
         Row: {
           category: string;
@@ -3916,13 +3538,6 @@ export type Database = {
           value?: Json | null;
         };
         Relationships: [
-          {
-            foreignKeyName: "system_settings_updated_by_fkey";
-            columns: ["updated_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "system_settings_updated_by_fkey";
             columns: ["updated_by"];
@@ -3964,13 +3579,6 @@ export type Database = {
         };
         ComputedFields: never;
         Relationships: [
-          {
-            foreignKeyName: "calls_agent_id_fkey";
-            columns: ["agent_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "calls_agent_id_fkey";
             columns: ["agent_id"];
@@ -4152,13 +3760,6 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "reminders_agent_id_fkey";
-            columns: ["agent_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4175,13 +3776,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "reminders_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -4276,13 +3870,6 @@ export type Database = {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "leads_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4367,13 +3954,6 @@ export type Database = {
           value?: number | null;
         };
         Relationships: [
-          {
-            foreignKeyName: "leads_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
           {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
@@ -4466,13 +4046,6 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "reminders_agent_id_fkey";
-            columns: ["agent_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4489,13 +4062,6 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "reminders_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -4576,13 +4142,6 @@ export type Database = {
             foreignKeyName: "tasks_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "tasks_assigned_to_fkey";
-            columns: ["assigned_to"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4643,13 +4202,6 @@ export type Database = {
             foreignKeyName: "activities_actor_id_fkey";
             columns: ["actor_id"];
             isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "activities_actor_id_fkey";
-            columns: ["actor_id"];
-            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4692,61 +4244,13 @@ export type Database = {
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
-      agent_heartbeat: { Args: Record<PropertyKey, never>; Returns: Json };
-      agent_set_status: {
-        Args: { p_status: string };
-        Returns: {
-          availability: string;
-          avatar_url: string | null;
-          created_at: string;
-          department: string | null;
-          designation: string | null;
-          email: string;
-          full_name: string;
-          id: string;
-          is_active: boolean;
-          last_seen_at: string | null;
-          max_open_leads: number | null;
-          phone: string | null;
-          role: string;
-          status: string | null;
-          status_changed_at: string | null;
-          team_id: string | null;
-          team_name: string | null;
-          updated_at: string;
-        };
-        SetofOptions: {
-          from: "*";
-          to: "agents";
-          isOneToOne: true;
-          isSetofReturn: false;
-        };
-      };
-      agent_stats: { Args: { p_agent_id?: string; p_from?: string; p_to?: string }; Returns: Json };
-      analytics_agent_performance: {
-        Args: { p_agent_id?: string; p_days?: number };
-        Returns: Json;
-      };
-      analytics_calls: {
-        Args: {
-          p_agent_id?: string;
-          p_from?: string;
-          p_group?: string;
-          p_outcome?: string;
-          p_status?: string;
-          p_to?: string;
-        };
-        Returns: Json;
-      };
-      analytics_counselor_performance: {
-        Args: { p_date_from?: string; p_date_to?: string };
+      analytics_conversion_by_source: {
+        Args: { p_agent_id?: string; p_date_from?: string; p_date_to?: string };
         Returns: {
           conversion_rate: number;
-          counselor: string;
-          counselor_id: string;
-          enrollments: number;
-          interactions: number;
-          leads: number;
+          enrolled: number;
+          source: string;
+          total_leads: number;
         }[];
       };
       analytics_funnel: {
@@ -4816,6 +4320,7 @@ export type Database = {
           lead_owner_id: string | null;
           logged_by: string | null;
           notes: string | null;
+          occurred_at: string;
           outcome: string | null;
           phone: string | null;
           scheduled_at: string | null;
@@ -4849,6 +4354,7 @@ export type Database = {
           lead_owner_id: string | null;
           logged_by: string | null;
           notes: string | null;
+          occurred_at: string;
           outcome: string | null;
           phone: string | null;
           scheduled_at: string | null;

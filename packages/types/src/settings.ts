@@ -48,7 +48,6 @@ export const knownSettings = {
   "organization.timezone": z.string(),
   "organization.currency": z.string().regex(/^[A-Z]{3}$/),
   "organization.phone_region": z.string().regex(/^[A-Z]{2}$/),
-  "organization.calling_code": z.string().min(1).max(3),
   "organization.website": z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2000)]),
   "leads.unique_email": z.boolean(),
   "leads.unique_phone": z.boolean(),
