@@ -136,6 +136,8 @@ describe("values", () => {
     ["an id that is none", { assigned_to: "me" }, "22P02"],
     ["a currency that is none", { currency: "rupees" }, "23514"],
     ["a text for tags", { tags: "mbbs" }, "22P02"],
+    ["an object for tags", { tags: { mbbs: true } }, "22P02"],
+    ["a number for tags", { tags: 5 }, "22P02"],
     ["an array for custom fields", { custom_fields: [] }, "23514"],
     ["a text without end", { course: "x".repeat(201) }, "23514"],
     ["a column that does not exist", { nickname: "A" }, "PGRST204"],

@@ -67,6 +67,7 @@ export async function extendConnection(
   connection.normalizeDbError = (error: unknown) => {
     const request = restRequest.getStore();
     if (request && isDatabaseError(error)) request.error = error;
+    if (request && isUnsendable(error)) request.error = expectedArray;
     return normalize(error);
   };
 
@@ -146,6 +147,14 @@ function quotePath(path: string): string {
     .split(".")
     .map((part) => `"${part.replaceAll('"', "").trim()}"`)
     .join(".");
+}
+
+/** What the server answers to an object or a number in the place of a list. */
+const expectedArray: DatabaseError = { code: "22P02", message: "expected JSON array" };
+
+/** The driver has nothing to send for such a value, and does not ask the server. */
+function isUnsendable(error: unknown): boolean {
+  return error instanceof TypeError && Reflect.get(error, "code") === "ERR_INVALID_ARG_TYPE";
 }
 
 function isDatabaseError(error: unknown): error is DatabaseError {
