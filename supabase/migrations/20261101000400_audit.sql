@@ -2,8 +2,10 @@
 --
 -- One row per changed row, with the changed columns before and after, written by trigger in the transaction
 -- of the change: a write that fails leaves no trace, and a write that succeeds cannot avoid one. Nobody
--- changes or deletes an entry, not even a service key. Partitions by month lie in the private schema, so that
--- nothing but the table with its policy is ever exposed; old ones are dropped whole.
+-- changes or deletes an entry, not even a service key. What was erased for good keeps its entries as facts (who,
+-- when, which row, which columns), and loses what they said: see private.audit_erase(). Partitions by
+-- month lie in the private schema, so that nothing but the table with its policy is ever exposed; old ones are
+-- dropped whole.
 
 -- Tables
 
@@ -25,7 +27,7 @@ create table public.audit_logs (
   constraint audit_logs_resource_is_a_name check (resource ~ '^[a-z][a-z0-9_.]{0,126}$')
 ) partition by range (created_at);
 
-comment on table public.audit_logs is 'The audit trail, append only. Read with audit.read; search with audit_search().';
+comment on table public.audit_logs is 'The audit trail, append only. Entries about a row that was erased for good, or purged after its retention, stay as facts; their values read "[erased]". Read with audit.read; search with audit_search().';
 
 comment on column public.audit_logs.created_at is 'When the transaction of the change began.';
 
@@ -39,7 +41,7 @@ comment on column public.audit_logs.session_id is 'The Auth session of the calle
 
 comment on column public.audit_logs.request_id is 'Id of the request, to find it in the logs of the API.';
 
-comment on column public.audit_logs.action is 'insert, update or delete; other verbs, such as export, for what is no change of a row.';
+comment on column public.audit_logs.action is 'insert, update or delete; other verbs, such as export or erase, for what is no change of a row.';
 
 comment on column public.audit_logs.resource is 'The table, or what else was acted on.';
 
@@ -52,6 +54,9 @@ comment on column public.audit_logs.after is 'Changed columns after; the whole r
 create index audit_logs_newest on public.audit_logs (created_at desc, id desc);
 
 create index audit_logs_of_record on public.audit_logs (resource, record_id, created_at desc);
+
+-- A row that people delete for good is still its lead's when the lead is erased.
+create index audit_logs_of_lead on public.audit_logs ((coalesce(after, before) ->> 'lead_id')) where resource = 'lead_identities';
 
 create index audit_logs_of_user on public.audit_logs (user_id, created_at desc) where user_id is not null;
 
@@ -74,15 +79,28 @@ comment on policy audit_logs_read on public.audit_logs is 'The only policy: entr
 
 -- Triggers
 
+create function private.blanked(p_values jsonb) returns jsonb
+language sql immutable parallel safe set search_path = '' as $$
+  select case when p_values is not null then coalesce((select jsonb_object_agg(k, '[erased]') from jsonb_object_keys(p_values) k), '{}') end
+$$;
+
+comment on function private.blanked(jsonb) is 'Which columns an entry tells of, without what it told.';
+
 create function private.refuse_audit_change() returns trigger
 language plpgsql set search_path = '' as $$
 begin
+  -- Within audit_erase() an entry loses its contents, and nothing else of it moves.
+  if tg_op = 'UPDATE' and current_setting('intake.erasing', true) = 'on'
+    and to_jsonb(new) = to_jsonb(old) || jsonb_build_object('before', private.blanked(old.before), 'after', private.blanked(old.after)) then
+    return new;
+  end if;
+
   perform private.fail('audit_is_append_only', tg_op);
   return null;
 end
 $$;
 
-comment on function private.refuse_audit_change() is 'The trail stays what it was, whoever asks.';
+comment on function private.refuse_audit_change() is 'The trail stays what it was, whoever asks; contents alone go, by audit_erase().';
 
 create trigger refuse_change
   before update or delete on public.audit_logs
@@ -122,6 +140,37 @@ end
 $$;
 
 comment on function private.audit(text, text, text, jsonb, jsonb) is 'Writes one entry in the caller''s name; by itself for what no row trigger sees, such as an export.';
+
+create function private.audit_erase(p_resource text, p_record_id text, p_records jsonb) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  record_ids record;
+  changed integer;
+  entries integer := 0;
+begin
+  perform set_config('intake.erasing', 'on', true);
+
+  for record_ids in select r.key as resource, array(select jsonb_array_elements_text(r.value)) as ids from jsonb_each(p_records) r loop
+    update public.audit_logs a
+    set before = private.blanked(a.before), after = private.blanked(a.after)
+    where a.resource = record_ids.resource and a.record_id = any (record_ids.ids);
+
+    get diagnostics changed = row_count;
+
+    entries := entries + changed;
+  end loop;
+
+  perform set_config('intake.erasing', '', true);
+
+  perform private.audit('erase', p_resource, p_record_id, null, jsonb_build_object(
+    'entries', entries, 'rows', (select jsonb_object_agg(r.key, jsonb_array_length(r.value)) from jsonb_each(p_records) r)
+  ));
+
+  return entries;
+end
+$$;
+
+comment on function private.audit_erase(text, text, jsonb) is 'Takes the contents out of every entry about the records named, {table: [ids]}, and writes an entry that it did. The only way in which an entry changes: who did what to which row, and when, stays.';
 
 create function private.record_key(p_table regclass, p_row jsonb) returns text
 language plpgsql stable set search_path = '' as $$
@@ -304,6 +353,10 @@ grant select on public.audit_logs to authenticated, service_role;
 revoke all on function private.refuse_audit_change() from public, anon, authenticated, service_role;
 
 revoke all on function private.audit(text, text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
+
+revoke all on function private.blanked(jsonb) from public, anon, authenticated, service_role;
+
+revoke all on function private.audit_erase(text, text, jsonb) from public, anon, authenticated, service_role;
 
 revoke all on function private.record_key(regclass, jsonb) from public, anon, authenticated, service_role;
 

@@ -403,12 +403,19 @@ $$;
 
 comment on function public.lead_bulk_delete(uuid[]) is 'Takes 1 to 1000 leads, with their tasks, calls, reminders and messages, out of everybody''s sight. Answers {batch_id, changed, unchanged, refused[], not_found[]}. Needs leads.delete. Errors: permission_denied, argument_invalid.';
 
-create function public.lead_delete(p_id text) returns jsonb
+create function public.lead_delete(p_id text, p_hard boolean default false) returns jsonb
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  target uuid := private.find_lead(p_id);
-  number text := (select l.lead_id from public.leads l where l.id = target);
+  target uuid;
+  number text;
 begin
+  if p_hard then
+    return private.lead_erase(p_id);
+  end if;
+
+  target := private.find_lead(p_id);
+  number := (select l.lead_id from public.leads l where l.id = target);
+
   return jsonb_build_object(
     'message', 'Lead deleted successfully', 'lead_id', number, 'id', target,
     'batch_id', private.lead_bulk_delete(array[target]) -> 'batch_id'
@@ -416,7 +423,7 @@ begin
 end
 $$;
 
-comment on function public.lead_delete(text) is 'Takes a lead (by id or number), with its tasks, calls, reminders and messages, out of everybody''s sight. Answers {message, lead_id, id, batch_id}; lead_restore() or batch_undo() brings it back. Needs leads.delete. Errors: lead_not_found, permission_denied. Answers D2-006, D4-025.';
+comment on function public.lead_delete(text, boolean) is 'Takes a lead (by id or number), with its tasks, calls, reminders and messages, out of everybody''s sight. Answers {message, lead_id, id, batch_id}; lead_restore() or batch_undo() brings it back. With p_hard a lead, deleted or not, is erased for good, with its contacts, students and deals, its files and what the audit trail says of it: batch_id is null. Needs leads.delete, with p_hard leads.erase. Errors: lead_not_found, lead_is_merged, permission_denied. Answers D2-006, D4-025.';
 
 create function public.lead_restore(p_id text) returns jsonb
 language sql volatile security invoker set search_path = '' as $$
@@ -494,9 +501,9 @@ revoke all on function public.batch_undo(uuid) from public, anon, authenticated,
 
 grant execute on function public.batch_undo(uuid) to authenticated;
 
-revoke all on function public.lead_delete(text) from public, anon, authenticated, service_role;
+revoke all on function public.lead_delete(text, boolean) from public, anon, authenticated, service_role;
 
-grant execute on function public.lead_delete(text) to authenticated;
+grant execute on function public.lead_delete(text, boolean) to authenticated;
 
 -- This module's errors
 

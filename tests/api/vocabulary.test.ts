@@ -13,6 +13,7 @@ import {
   noteTypes,
   notificationPriorities,
   notificationTypes,
+  softDeletableTables,
   studentStatuses,
 } from "../../packages/types/src/index.ts";
 import { sql } from "../helpers/index.ts";
@@ -34,6 +35,13 @@ describe("TypeScript and the database know the same", () => {
   it("settings with a rule", async () => {
     const rows = await sql()<{ key: string }[]>`select key from private.setting_rules`;
     expect(Object.keys(knownSettings).sort()).toEqual(rows.map((row) => row.key).sort());
+  });
+
+  it("tables that are deleted softly", async () => {
+    const rows = await sql()<
+      { name: string }[]
+    >`select table_name as name from private.soft_deletable`;
+    expect([...softDeletableTables].sort()).toEqual(rows.map((row) => row.name).sort());
   });
 
   it("kinds of measurements", async () => {

@@ -46,6 +46,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "lead_bulk_delete(uuid[])",
     "lead_bulk_status(uuid[],text,text)",
     "lead_bulk_tag(uuid[],text[],text[])",
+    "lead_erase(text)",
     "lead_filter(text,date,date,text,text,uuid)",
     "lead_restore(text)",
     "lead_to_convert(text)",

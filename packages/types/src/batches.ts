@@ -53,7 +53,7 @@ export const leadRestoredSchema = z.strictObject({
 
 export type LeadRestored = z.infer<typeof leadRestoredSchema>;
 
-/** The answer of `lead_delete()`; `batch_id` undoes it. */
-export const leadDeletedSchema = leadRestoredSchema.extend({ batch_id: z.uuid() });
+/** The answer of `lead_delete()`; `batch_id` undoes it, and is null of what was erased for good. */
+export const leadDeletedSchema = leadRestoredSchema.extend({ batch_id: z.uuid().nullable() });
 
 export type LeadDeleted = z.infer<typeof leadDeletedSchema>;

@@ -59,6 +59,13 @@ export type Database = {
             foreignKeyName: "activities_actor_id_fkey";
             columns: ["actor_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -117,6 +124,54 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "students";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      agent_presence: {
+        Row: {
+          last_seen_at: string | null;
+          status_changed_at: string | null;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          last_seen_at?: string | null;
+          status_changed_at?: string | null;
+          user_id: string;
+        };
+        Update: {
+          last_seen_at?: string | null;
+          status_changed_at?: string | null;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_presence_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -245,6 +300,13 @@ export type Database = {
             foreignKeyName: "batches_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "batches_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -261,6 +323,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "batches_undone_by_fkey";
+            columns: ["undone_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "batches_undone_by_fkey";
@@ -284,6 +353,37 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
         ];
+      };
+      business_hours: {
+        Row: {
+          closes: string;
+          created_at: string;
+          id: string;
+          opens: string;
+          updated_at: string;
+          week_minutes: unknown;
+          weekday: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          closes: string;
+          created_at?: string;
+          id?: string;
+          opens: string;
+          updated_at?: string;
+          week_minutes?: never;
+          weekday: number;
+        };
+        Update: {
+          closes?: string;
+          created_at?: string;
+          id?: string;
+          opens?: string;
+          updated_at?: string;
+          week_minutes?: never;
+          weekday?: number;
+        };
+        Relationships: [];
       };
       calls: {
         Row: {
@@ -367,6 +467,13 @@ export type Database = {
             foreignKeyName: "calls_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -409,6 +516,13 @@ export type Database = {
             foreignKeyName: "calls_lead_owner_id_fkey";
             columns: ["lead_owner_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "calls_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -425,6 +539,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "calls_logged_by_fkey";
+            columns: ["logged_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "calls_logged_by_fkey";
@@ -596,6 +717,13 @@ export type Database = {
             foreignKeyName: "communications_lead_owner_id_fkey";
             columns: ["lead_owner_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -612,6 +740,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "communications_sent_by_fkey";
+            columns: ["sent_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "communications_sent_by_fkey";
@@ -646,6 +781,13 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -741,6 +883,13 @@ export type Database = {
             foreignKeyName: "contacts_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "contacts_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -757,6 +906,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "contacts_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "contacts_created_by_fkey";
@@ -889,6 +1045,13 @@ export type Database = {
             foreignKeyName: "deals_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -911,6 +1074,13 @@ export type Database = {
             columns: ["contact_id"];
             isOneToOne: false;
             referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "deals_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1045,6 +1215,13 @@ export type Database = {
             foreignKeyName: "exports_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "exports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1063,6 +1240,28 @@ export type Database = {
             referencedColumns: ["user_id"];
           },
         ];
+      };
+      holidays: {
+        Row: {
+          created_at: string;
+          day: string;
+          name: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          day: string;
+          name: string;
+          updated_at?: string;
+        };
+        Update: {
+          created_at?: string;
+          day?: string;
+          name?: string;
+          updated_at?: string;
+        };
+        Relationships: [];
       };
       import_mappings: {
         Row: {
@@ -1094,6 +1293,13 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "import_mappings_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "import_mappings_created_by_fkey";
             columns: ["created_by"];
@@ -1137,6 +1343,7 @@ export type Database = {
           has_header: boolean;
           id: string;
           mapping: Json | null;
+          pruned_at: string | null;
           results: NonNullable<Json>;
           rows_total: number;
           size_bytes: number;
@@ -1166,6 +1373,7 @@ export type Database = {
           has_header?: boolean;
           id?: string;
           mapping?: Json | null;
+          pruned_at?: string | null;
           results?: NonNullable<Json>;
           rows_total?: number;
           size_bytes: number;
@@ -1194,6 +1402,7 @@ export type Database = {
           has_header?: boolean;
           id?: string;
           mapping?: Json | null;
+          pruned_at?: string | null;
           results?: NonNullable<Json>;
           rows_total?: number;
           size_bytes?: number;
@@ -1204,6 +1413,13 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "imports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "imports_created_by_fkey";
             columns: ["created_by"];
@@ -1272,6 +1488,13 @@ export type Database = {
           user_id?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "integration_logs_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "integration_logs_user_id_fkey";
             columns: ["user_id"];
@@ -1375,6 +1598,13 @@ export type Database = {
             foreignKeyName: "lead_assignments_assigned_by_fkey";
             columns: ["assigned_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_assignments_assigned_by_fkey";
+            columns: ["assigned_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1397,6 +1627,13 @@ export type Database = {
             columns: ["batch_id"];
             isOneToOne: false;
             referencedRelation: "batches";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_assignments_from_user_id_fkey";
+            columns: ["from_user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1446,6 +1683,13 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_assignments_to_user_id_fkey";
+            columns: ["to_user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -1504,6 +1748,13 @@ export type Database = {
           source?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "lead_enquiries_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "lead_enquiries_created_by_fkey";
             columns: ["created_by"];
@@ -1578,6 +1829,13 @@ export type Database = {
           to_status?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "lead_history_changed_by_fkey";
+            columns: ["changed_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "lead_history_changed_by_fkey";
             columns: ["changed_by"];
@@ -1709,6 +1967,13 @@ export type Database = {
             foreignKeyName: "lead_merges_merged_by_fkey";
             columns: ["merged_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_merged_by_fkey";
+            columns: ["merged_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1751,6 +2016,13 @@ export type Database = {
             foreignKeyName: "lead_merges_unmerged_by_fkey";
             columns: ["unmerged_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_merges_unmerged_by_fkey";
+            columns: ["unmerged_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -1767,6 +2039,103 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      lead_risks: {
+        Row: {
+          is_outdated: boolean;
+          lead_id: string;
+          lead_owner_id: string | null;
+          old_since: string | null;
+          quiet_since: string | null;
+          severity: number;
+          since: string;
+          sla_since: string | null;
+          tasks_since: string | null;
+          team_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          is_outdated?: boolean;
+          lead_id: string;
+          lead_owner_id?: string | null;
+          old_since?: string | null;
+          quiet_since?: string | null;
+          severity: number;
+          since?: never;
+          sla_since?: string | null;
+          tasks_since?: string | null;
+          team_id?: string | null;
+        };
+        Update: {
+          is_outdated?: boolean;
+          lead_id?: string;
+          lead_owner_id?: string | null;
+          old_since?: string | null;
+          quiet_since?: string | null;
+          severity?: number;
+          since?: never;
+          sla_since?: string | null;
+          tasks_since?: string | null;
+          team_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lead_risks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: true;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: true;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: true;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "lead_risks_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -2044,6 +2413,13 @@ export type Database = {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "leads_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2060,6 +2436,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "leads_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "leads_created_by_fkey";
@@ -2159,6 +2542,13 @@ export type Database = {
           size_bytes?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "note_attachments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "note_attachments_created_by_fkey";
             columns: ["created_by"];
@@ -2263,6 +2653,13 @@ export type Database = {
             foreignKeyName: "notes_author_id_fkey";
             columns: ["author_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_author_id_fkey";
+            columns: ["author_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2313,6 +2710,13 @@ export type Database = {
             columns: ["student_id"];
             isOneToOne: false;
             referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notes_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2420,6 +2824,13 @@ export type Database = {
             foreignKeyName: "notifications_sender_id_fkey";
             columns: ["sender_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notifications_sender_id_fkey";
+            columns: ["sender_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2442,6 +2853,13 @@ export type Database = {
             columns: ["student_id"];
             isOneToOne: false;
             referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notifications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -2537,6 +2955,13 @@ export type Database = {
             foreignKeyName: "organizations_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "organizations_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2553,6 +2978,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "organizations_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "organizations_created_by_fkey";
@@ -2813,6 +3245,13 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -2829,6 +3268,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -2870,6 +3316,13 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -3002,6 +3455,188 @@ export type Database = {
         };
         Relationships: [];
       };
+      sla_policies: {
+        Row: {
+          active_since: string;
+          created_at: string;
+          escalate_after_minutes: number | null;
+          id: string;
+          is_active: boolean;
+          is_in_business_hours: boolean;
+          kind: string;
+          name: string;
+          source: string | null;
+          stage: string | null;
+          target_minutes: number;
+          updated_at: string;
+          warn_before_minutes: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          active_since?: string;
+          created_at?: string;
+          escalate_after_minutes?: number | null;
+          id?: string;
+          is_active?: boolean;
+          is_in_business_hours?: boolean;
+          kind: string;
+          name: string;
+          source?: string | null;
+          stage?: string | null;
+          target_minutes: number;
+          updated_at?: string;
+          warn_before_minutes?: number | null;
+        };
+        Update: {
+          active_since?: string;
+          created_at?: string;
+          escalate_after_minutes?: number | null;
+          id?: string;
+          is_active?: boolean;
+          is_in_business_hours?: boolean;
+          kind?: string;
+          name?: string;
+          source?: string | null;
+          stage?: string | null;
+          target_minutes?: number;
+          updated_at?: string;
+          warn_before_minutes?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sla_policies_stage_fkey";
+            columns: ["stage"];
+            isOneToOne: false;
+            referencedRelation: "pipeline_stages";
+            referencedColumns: ["key"];
+          },
+        ];
+      };
+      sla_timers: {
+        Row: {
+          breached_at: string | null;
+          cancelled_at: string | null;
+          created_at: string;
+          due_at: string;
+          escalate_at: string | null;
+          escalated_at: string | null;
+          id: string;
+          kind: string;
+          lead_id: string;
+          lead_owner_id: string | null;
+          met_at: string | null;
+          next_at: string | null;
+          policy_id: string | null;
+          started_at: string;
+          team_id: string | null;
+          warn_at: string | null;
+          warned_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          breached_at?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          due_at: string;
+          escalate_at?: string | null;
+          escalated_at?: string | null;
+          id?: string;
+          kind: string;
+          lead_id: string;
+          lead_owner_id?: string | null;
+          met_at?: string | null;
+          next_at?: string | null;
+          policy_id?: string | null;
+          started_at: string;
+          team_id?: string | null;
+          warn_at?: string | null;
+          warned_at?: string | null;
+        };
+        Update: {
+          breached_at?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          due_at?: string;
+          escalate_at?: string | null;
+          escalated_at?: string | null;
+          id?: string;
+          kind?: string;
+          lead_id?: string;
+          lead_owner_id?: string | null;
+          met_at?: string | null;
+          next_at?: string | null;
+          policy_id?: string | null;
+          started_at?: string;
+          team_id?: string | null;
+          warn_at?: string | null;
+          warned_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sla_timers_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "sla_timers_policy_id_fkey";
+            columns: ["policy_id"];
+            isOneToOne: false;
+            referencedRelation: "sla_policies";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       students: {
         Row: {
           academic_year: string | null;
@@ -3084,6 +3719,13 @@ export type Database = {
             foreignKeyName: "students_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "students_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3100,6 +3742,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "students_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "students_created_by_fkey";
@@ -3211,6 +3860,13 @@ export type Database = {
             foreignKeyName: "system_settings_updated_by_fkey";
             columns: ["updated_by"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "system_settings_updated_by_fkey";
+            columns: ["updated_by"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3318,6 +3974,13 @@ export type Database = {
             foreignKeyName: "tasks_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3334,6 +3997,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "tasks_created_by_fkey";
@@ -3375,6 +4045,13 @@ export type Database = {
             columns: ["lead_id"];
             isOneToOne: false;
             referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
             referencedColumns: ["id"];
           },
           {
@@ -3453,6 +4130,13 @@ export type Database = {
             foreignKeyName: "team_members_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "team_members_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3502,6 +4186,38 @@ export type Database = {
       };
     };
     Views: {
+      agents: {
+        Row: {
+          availability: string;
+          avatar_url: string | null;
+          created_at: string;
+          department: string | null;
+          designation: string | null;
+          email: string;
+          full_name: string;
+          id: string;
+          is_active: boolean;
+          last_seen_at: string | null;
+          max_open_leads: number | null;
+          phone: string | null;
+          role: string;
+          status: string | null;
+          status_changed_at: string | null;
+          team_id: string | null;
+          team_name: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "team_members_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       app_settings: {
         Row: {
           category: string;
@@ -3538,6 +4254,13 @@ export type Database = {
           value?: Json | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "system_settings_updated_by_fkey";
+            columns: ["updated_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "system_settings_updated_by_fkey";
             columns: ["updated_by"];
@@ -3579,6 +4302,13 @@ export type Database = {
         };
         ComputedFields: never;
         Relationships: [
+          {
+            foreignKeyName: "calls_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "calls_agent_id_fkey";
             columns: ["agent_id"];
@@ -3760,6 +4490,13 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3776,6 +4513,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -3870,6 +4614,13 @@ export type Database = {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "leads_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -3954,6 +4705,13 @@ export type Database = {
           value?: number | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "leads_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "leads_assigned_to_fkey";
             columns: ["assigned_to"];
@@ -4046,6 +4804,13 @@ export type Database = {
             foreignKeyName: "reminders_agent_id_fkey";
             columns: ["agent_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reminders_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4062,6 +4827,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "reminders_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "reminders_created_by_fkey";
@@ -4142,6 +4914,13 @@ export type Database = {
             foreignKeyName: "tasks_assigned_to_fkey";
             columns: ["assigned_to"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4202,6 +4981,13 @@ export type Database = {
             foreignKeyName: "activities_actor_id_fkey";
             columns: ["actor_id"];
             isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "activities_actor_id_fkey";
+            columns: ["actor_id"];
+            isOneToOne: false;
             referencedRelation: "profiles";
             referencedColumns: ["id"];
           },
@@ -4244,6 +5030,63 @@ export type Database = {
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
+      agent_heartbeat: { Args: Record<PropertyKey, never>; Returns: Json };
+      agent_set_status: {
+        Args: { p_status: string };
+        Returns: {
+          availability: string;
+          avatar_url: string | null;
+          created_at: string;
+          department: string | null;
+          designation: string | null;
+          email: string;
+          full_name: string;
+          id: string;
+          is_active: boolean;
+          last_seen_at: string | null;
+          max_open_leads: number | null;
+          phone: string | null;
+          role: string;
+          status: string | null;
+          status_changed_at: string | null;
+          team_id: string | null;
+          team_name: string | null;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "agents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      agent_stats: { Args: { p_agent_id?: string; p_from?: string; p_to?: string }; Returns: Json };
+      analytics_agent_performance: {
+        Args: { p_agent_id?: string; p_days?: number };
+        Returns: Json;
+      };
+      analytics_alerts: {
+        Args: { p_before?: Json; p_limit?: number };
+        Returns: {
+          created_at: string;
+          description: string;
+          link: string;
+          severity: string;
+          title: string;
+          type: string;
+        }[];
+      };
+      analytics_calls: {
+        Args: {
+          p_agent_id?: string;
+          p_from?: string;
+          p_group?: string;
+          p_outcome?: string;
+          p_status?: string;
+          p_to?: string;
+        };
+        Returns: Json;
+      };
       analytics_conversion_by_source: {
         Args: { p_agent_id?: string; p_date_from?: string; p_date_to?: string };
         Returns: {
@@ -4251,6 +5094,17 @@ export type Database = {
           enrolled: number;
           source: string;
           total_leads: number;
+        }[];
+      };
+      analytics_counselor_performance: {
+        Args: { p_date_from?: string; p_date_to?: string };
+        Returns: {
+          conversion_rate: number;
+          counselor: string;
+          counselor_id: string;
+          enrollments: number;
+          interactions: number;
+          leads: number;
         }[];
       };
       analytics_funnel: {
@@ -4434,6 +5288,7 @@ export type Database = {
           has_header: boolean;
           id: string;
           mapping: Json | null;
+          pruned_at: string | null;
           results: NonNullable<Json>;
           rows_total: number;
           size_bytes: number;
@@ -4471,6 +5326,7 @@ export type Database = {
           has_header: boolean;
           id: string;
           mapping: Json | null;
+          pruned_at: string | null;
           results: NonNullable<Json>;
           rows_total: number;
           size_bytes: number;
@@ -4508,6 +5364,7 @@ export type Database = {
           has_header: boolean;
           id: string;
           mapping: Json | null;
+          pruned_at: string | null;
           results: NonNullable<Json>;
           rows_total: number;
           size_bytes: number;
@@ -4565,6 +5422,7 @@ export type Database = {
           has_header: boolean;
           id: string;
           mapping: Json | null;
+          pruned_at: string | null;
           results: NonNullable<Json>;
           rows_total: number;
           size_bytes: number;
@@ -4602,6 +5460,7 @@ export type Database = {
           has_header: boolean;
           id: string;
           mapping: Json | null;
+          pruned_at: string | null;
           results: NonNullable<Json>;
           rows_total: number;
           size_bytes: number;
@@ -4717,7 +5576,7 @@ export type Database = {
         Args: { p_contact?: Json; p_deal?: Json; p_lead_id: string; p_organization?: Json };
         Returns: Json;
       };
-      lead_delete: { Args: { p_id: string }; Returns: Json };
+      lead_delete: { Args: { p_hard?: boolean; p_id: string }; Returns: Json };
       lead_enroll: { Args: { p_lead_id: string; p_student?: Json }; Returns: Json };
       lead_restore: { Args: { p_id: string }; Returns: Json };
       lead_set_status: {
@@ -4803,6 +5662,20 @@ export type Database = {
           isOneToOne: false;
           isSetofReturn: true;
         };
+      };
+      leads_at_risk: {
+        Args: { p_before?: Json; p_limit?: number };
+        Returns: {
+          assigned_to: string;
+          id: string;
+          lead_id: string;
+          link: string;
+          name: string;
+          reasons: string[];
+          severity: string;
+          since: string;
+          team_id: string;
+        }[];
       };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
       merge_leads: {

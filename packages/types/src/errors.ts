@@ -30,6 +30,8 @@ export const errorCodes = [
   "stage_unknown",
   "transition_forbidden",
   "batch_is_undone",
+  "lead_is_merged",
+  "import_abandoned",
   "lead_not_found",
   "person_known",
   "merge_is_undone",

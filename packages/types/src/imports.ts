@@ -60,6 +60,7 @@ export const importSchema = z.object({
   updated_at: z.string(),
   committed_at: z.string().nullable(),
   undone_at: z.string().nullable(),
+  pruned_at: z.string().nullable(),
 });
 
 export type Import = z.infer<typeof importSchema>;

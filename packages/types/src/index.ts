@@ -19,6 +19,7 @@ export * from "./notifications.ts";
 export * from "./people.ts";
 export * from "./pipeline.ts";
 export * from "./reminders.ts";
+export * from "./retention.ts";
 export * from "./routing.ts";
 export * from "./scoring.ts";
 export * from "./search.ts";

@@ -62,6 +62,11 @@ export const knownSettings = {
   "notifications.retention_days": z.number().int().min(0).max(3650),
   "notifications.assignment_threshold": z.number().int().min(1).max(100),
   "exports.keep_hours": z.number().int().min(1).max(720),
+  "retention.deleted_days": z.number().int().min(0).max(3650),
+  "retention.import_days": z.number().int().min(0).max(3650),
+  "retention.export_days": z.number().int().min(0).max(3650),
+  "retention.dead_job_days": z.number().int().min(0).max(3650),
+  "retention.read_notification_days": z.number().int().min(0).max(3650),
   "health.metrics_days": z.number().int().min(1).max(400),
 } as const;
 

@@ -17,6 +17,7 @@ import { exportHandlers } from "./handlers/exports.ts";
 import { importHandlers } from "./handlers/imports.ts";
 import { maintenanceHandlers } from "./handlers/maintenance.ts";
 import { metaHandlers } from "./handlers/meta.ts";
+import { retentionHandlers } from "./handlers/retention.ts";
 import { createQueue } from "./queue.ts";
 
 const env = readEnv(
@@ -42,6 +43,7 @@ const drainer = createDrainer({
   queue: createQueue(db),
   handlers: {
     ...maintenanceHandlers(),
+    ...retentionHandlers(db, storage),
     ...metaHandlers(db, meta),
     ...importHandlers(db, storage),
     ...exportHandlers(db, storage),

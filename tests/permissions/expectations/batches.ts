@@ -38,8 +38,12 @@ export const batches: ModuleExpectations = {
     "public.lead_bulk_delete(uuid[])": {
       execute: [done(`public.lead_bulk_delete(${lead})`), needsDelete],
     },
-    "public.lead_delete(text)": {
+    "public.lead_delete(text,boolean)": {
       execute: [`select from public.lead_delete('${ids.lead}')`, deleted],
+      "for good": [
+        `select from public.lead_delete('${ids.lead}', true)`,
+        "- permission_denied permission_denied  permission_denied permission_denied  permission_denied permission_denied  + -",
+      ],
     },
     "public.lead_restore(text)": {
       execute: [
