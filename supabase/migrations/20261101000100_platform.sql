@@ -120,13 +120,17 @@ create function private.normalize_email(p_email text) returns text
 language plpgsql immutable parallel safe set search_path = '' as $$
 declare
   email text := nullif(lower(btrim(p_email)), '');
+  at integer := strpos(email, '@');
 begin
   if email is null then
     return null;
   end if;
 
-  -- Deliberately narrower than RFC 5322: what mail systems in use accept.
-  if length(email) > 254 or email !~ '^[a-z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$' then
+  -- Deliberately narrower than RFC 5322: what mail systems in use accept. Lengths are counted beside the
+  -- pattern, because bounds within it make it twenty times as dear, and every write of a lead comes by here.
+  if length(email) > 254 or at > 65
+    or email !~ '^[a-z0-9.!#$%&''*+/=?^_`{|}~-]+@([a-z0-9]+(-+[a-z0-9]+)*\.)+[a-z][a-z0-9]*(-+[a-z0-9]+)*$'
+    or (length(email) - at > 63 and substr(email, at + 1) ~ '[^.]{64}') then
     perform private.fail('email_invalid');
   end if;
 
