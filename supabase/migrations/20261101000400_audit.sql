@@ -231,6 +231,29 @@ begin
 end
 $$;
 
+create function private.audit_created() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  -- Read once per statement: a bulk insert costs little more than its rows.
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+  actor uuid := claims ->> 'sub';
+  impersonator uuid := claims -> 'act' ->> 'sub';
+  actor_role text := coalesce(claims ->> 'role', session_user);
+  session uuid := claims ->> 'session_id';
+  request text := left(coalesce(headers ->> 'x-request-id', headers ->> 'sb-request-id'), 100);
+begin
+  insert into public.audit_logs (user_id, impersonator_id, actor_role, session_id, request_id, action, resource, record_id, after)
+  select actor, impersonator, actor_role, session, request, 'insert', tg_table_name, c.id::text,
+    jsonb_strip_nulls(to_jsonb(c)) - array['updated_at', 'version']
+  from created c;
+
+  return null;
+end
+$$;
+
+comment on function private.audit_created() is 'Statement trigger that writes what audit_row() writes of inserts, for tables that take many rows at once and whose key is id. Attach as: create trigger audit_created after insert on … referencing new table as created for each statement execute function private.audit_created(); and audit_row() for update and delete.';
+
 comment on function private.audit_row() is 'Row trigger that writes the audit trail. Its arguments are columns whose change is told but whose values are not. Attach as: create trigger audit after insert or update or delete on … for each row execute function private.audit_row(''column'', …).';
 
 create function private.audit_maintain(p_months_ahead integer default 3) returns void
@@ -361,6 +384,8 @@ revoke all on function private.audit_erase(text, text, jsonb) from public, anon,
 revoke all on function private.record_key(regclass, jsonb) from public, anon, authenticated, service_role;
 
 revoke all on function private.audit_row() from public, anon, authenticated, service_role;
+
+revoke all on function private.audit_created() from public, anon, authenticated, service_role;
 
 revoke all on function private.audit_maintain(integer) from public, anon, authenticated, service_role;
 

@@ -311,7 +311,11 @@ $$;
 
 comment on function private.prepare_lead() is 'Normalises and checks a lead on every write path, and fills what is not the client''s to say.';
 
-create trigger prepare_lead before insert or update on public.leads
+create trigger prepare_lead before insert on public.leads
+  for each row when (current_setting('intake.prepared', true) is distinct from 'on')
+  execute function private.prepare_lead();
+
+create trigger prepare_lead_in_change before update on public.leads
   for each row execute function private.prepare_lead();
 
 create function private.record_lead_status() returns trigger
@@ -351,7 +355,11 @@ create trigger follow_stage_positions after update on public.pipeline_stages
   referencing old table as stages_before new table as stages_after
   for each statement execute function private.follow_stage_positions();
 
-create trigger audit after insert or update or delete on public.leads
+create trigger audit_created after insert on public.leads
+  referencing new table as created
+  for each statement execute function private.audit_created();
+
+create trigger audit after update or delete on public.leads
   for each row execute function private.audit_row();
 
 create trigger refuse_truncate before truncate on public.leads

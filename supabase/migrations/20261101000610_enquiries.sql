@@ -82,6 +82,9 @@ create function private.lock_person(p_email text, p_phone text, p_reference text
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   taken integer := coalesce(nullif(current_setting('intake.person_locks', true), '')::integer, 0);
+  a bigint := hashtextextended('ref ' || p_reference, 0);
+  b bigint := hashtextextended('email ' || p_email, 0);
+  c bigint := hashtextextended('phone ' || p_phone, 0);
 begin
   -- Locks live as long as the transaction and their room is limited: a bulk statement relies on the unique
   -- indexes instead, and fails as a whole, to be tried again, where it meets somebody else's insert.
@@ -89,16 +92,13 @@ begin
     return;
   end if;
 
-  -- In one order, so that two of the same person wait for each other and never deadlock.
-  perform pg_advisory_xact_lock(k.key)
-  from (
-    select distinct hashtextextended(v.value, 0) as key
-    from (values ('ref ' || p_reference), ('email ' || p_email), ('phone ' || p_phone)) v (value)
-    where v.value is not null
-    order by 1
-  ) k;
-
-  perform set_config('intake.person_locks', (taken + 1)::text, true);
+  -- In one order, so that two of the same person wait for each other and never deadlock: the least, the one
+  -- between, the greatest. Whoever is missing is passed over by each of them, and a lock may be taken twice.
+  perform
+    pg_advisory_xact_lock(least(a, b, c)),
+    pg_advisory_xact_lock(greatest(least(a, b), least(greatest(a, b), c))),
+    pg_advisory_xact_lock(greatest(a, b, c)),
+    set_config('intake.person_locks', (taken + 1)::text, true);
 end
 $$;
 
@@ -106,27 +106,19 @@ comment on function private.lock_person(text, text, text) is 'Writers of the sam
 
 create function private.find_person(p_email text, p_phone text) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
-declare
-  found_id uuid;
 begin
-  if p_email is not null then
-    select l.id into found_id from public.leads l where l.email = p_email and l.email_slot = 0 and l.deleted_at is null;
-  end if;
-
-  if found_id is null and p_phone is not null then
-    select l.id into found_id from public.leads l where l.phone = p_phone and l.phone_slot = 0 and l.deleted_at is null;
-  end if;
-
-  if found_id is null then
-    select i.lead_id into found_id
-    from public.lead_identities i
-    join public.leads l on l.id = i.lead_id and l.deleted_at is null
-    where i.value in (p_email, p_phone)
-    order by i.created_at, i.id
-    limit 1;
-  end if;
-
-  return found_id;
+  return coalesce(
+    (select l.id from public.leads l where l.email = p_email and l.email_slot = 0 and l.deleted_at is null),
+    (select l.id from public.leads l where l.phone = p_phone and l.phone_slot = 0 and l.deleted_at is null),
+    (
+      select i.lead_id
+      from public.lead_identities i
+      join public.leads l on l.id = i.lead_id and l.deleted_at is null
+      where i.value in (p_email, p_phone)
+      order by i.created_at, i.id
+      limit 1
+    )
+  );
 end
 $$;
 
@@ -192,14 +184,14 @@ comment on function private.record_enquiry(uuid, text, text, text, jsonb) is 'Wr
 create function private.recognize_person() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
-  context jsonb := nullif(current_setting('intake.enquiry', true), '')::jsonb;
+  context jsonb;
   known uuid;
 begin
-  if tg_op = 'INSERT' or new.email is distinct from old.email then
+  if tg_op = 'INSERT' and new.email is not null or tg_op = 'UPDATE' and new.email is distinct from old.email then
     new.email_slot := case when coalesce((private.setting('leads.unique_email'))::boolean, true) then 0 else new.lead_no end;
   end if;
 
-  if tg_op = 'INSERT' or new.phone is distinct from old.phone then
+  if tg_op = 'INSERT' and new.phone is not null or tg_op = 'UPDATE' and new.phone is distinct from old.phone then
     new.phone_slot := case when coalesce((private.setting('leads.unique_phone'))::boolean, true) then 0 else new.lead_no end;
   end if;
 
@@ -220,6 +212,8 @@ begin
     if auth.uid() is not null then
       perform private.require_permission('leads.create');
     end if;
+
+    context := nullif(current_setting('intake.enquiry', true), '')::jsonb;
 
     perform private.record_enquiry(
       known, new.source,
@@ -251,7 +245,8 @@ $$;
 comment on function private.recognize_person() is 'A new lead of a known person becomes an enquiry of theirs; a change that would make two people one is refused.';
 
 create trigger recognize_person before insert on public.leads
-  for each row execute function private.recognize_person();
+  for each row when (current_setting('intake.prepared', true) is distinct from 'on')
+  execute function private.recognize_person();
 
 create trigger recognize_person_in_change before update on public.leads
   for each row
@@ -267,10 +262,10 @@ declare
   context jsonb := nullif(current_setting('intake.enquiry', true), '')::jsonb;
 begin
   insert into public.lead_enquiries (lead_id, source, channel, external_id, payload, created_by)
-  values (
-    new.id, new.source, coalesce(context ->> 'channel', case when new.created_by is null then 'api' else 'hand' end),
-    context ->> 'external_id', coalesce(context -> 'payload', '{}'), new.created_by
-  );
+  select
+    c.id, c.source, coalesce(context ->> 'channel', case when c.created_by is null then 'api' else 'hand' end),
+    context ->> 'external_id', coalesce(context -> 'payload', '{}'), c.created_by
+  from created c;
 
   return null;
 end
@@ -279,7 +274,9 @@ $$;
 comment on function private.record_first_enquiry() is 'The making of a lead is its first enquiry.';
 
 create trigger record_first_enquiry after insert on public.leads
-  for each row execute function private.record_first_enquiry();
+  referencing new table as created
+  for each statement when (current_setting('intake.prepared', true) is distinct from 'on')
+  execute function private.record_first_enquiry();
 
 create function private.prepare_identity() returns trigger
 language plpgsql security definer set search_path = '' as $$

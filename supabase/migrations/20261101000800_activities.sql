@@ -126,17 +126,26 @@ comment on function private.touch_lead(uuid, timestamptz) is 'Moves last_interac
 
 -- Triggers
 
+create function private.record_lead_creation() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.activities (lead_id, type, title, description, actor_id)
+  select c.id, 'created', 'Lead Created', 'Source: ' || c.source, c.created_by
+  from created c;
+
+  return null;
+end
+$$;
+
+comment on function private.record_lead_creation() is 'Begins the timeline of new leads, in one statement however many they are.';
+
+create trigger record_lead_creation after insert on public.leads
+  referencing new table as created
+  for each statement execute function private.record_lead_creation();
+
 create function private.record_lead_activity() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  if tg_op = 'INSERT' then
-    -- Without the helper: this runs once per imported lead.
-    insert into public.activities (lead_id, type, title, description, actor_id)
-    values (new.id, 'created', 'Lead Created', 'Source: ' || new.source, new.created_by);
-
-    return null;
-  end if;
-
   if new.status is distinct from old.status then
     perform private.record_activity(
       'status_change', 'Status Changed',
@@ -159,12 +168,9 @@ begin
 end
 $$;
 
-comment on function private.record_lead_activity() is 'Puts what happens to a lead on its timeline.';
+comment on function private.record_lead_activity() is 'Puts a change of a lead''s stage or owner on its timeline.';
 
-create trigger record_lead_activity after insert on public.leads
-  for each row execute function private.record_lead_activity();
-
-create trigger record_lead_activity_of_change after update on public.leads
+create trigger record_lead_activity after update on public.leads
   for each row when (old.status is distinct from new.status or old.assigned_to is distinct from new.assigned_to)
   execute function private.record_lead_activity();
 
@@ -278,6 +284,8 @@ revoke all on function private.retract_activity(uuid) from public, anon, authent
 revoke all on function private.touch_lead(uuid, timestamptz) from public, anon, authenticated, service_role;
 
 revoke all on function private.record_lead_activity() from public, anon, authenticated, service_role;
+
+revoke all on function private.record_lead_creation() from public, anon, authenticated, service_role;
 
 revoke all on function public.lead_timeline(text, integer, jsonb) from public, anon, authenticated, service_role;
 

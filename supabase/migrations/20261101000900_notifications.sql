@@ -333,7 +333,8 @@ create constraint trigger finish_assignment_summary
   execute function private.finish_assignment_summary();
 
 create trigger notify_assignees_of_new after insert on public.leads
-  for each row when (new.assigned_to is not null and new.deleted_at is null)
+  -- Of an import each owner hears once, at its end.
+  for each row when (new.assigned_to is not null and new.deleted_at is null and coalesce(current_setting('intake.importing', true), '') = '')
   execute function private.notify_assignee();
 
 create trigger notify_assignees_of_changed after update of assigned_to on public.leads
