@@ -120,7 +120,7 @@ comment on table private.import_rows is 'The rows of a file with what was decide
 
 comment on column private.import_rows.row_no is 'Place in the file; the first row after the header is 1.';
 
-comment on column private.import_rows.target_id is 'The lead it made or belongs to. No foreign key: the row does not follow a lead, it remembers.';
+comment on column private.import_rows.target_id is 'The lead it made or belongs to, or the id that its own will have. No foreign key: the row does not follow a lead, it remembers.';
 
 comment on column private.import_rows.email is 'The e-mail that is the person, null where one address may be several.';
 
@@ -491,40 +491,37 @@ begin
     where private.may_assign_to(p.id);
   end if;
 
+  -- Against the database, as it is now: the commit asks again. Scalars, because a join might be planned for
+  -- tables as small as they once were.
   update private.import_rows r
-  set (fields, code, detail, decision, duplicate_of, target_id, email, phone, external_id) = (
-    select f.fields, f.code, f.detail, case when f.code is not null then 'invalid' end, null::integer, null::uuid,
-      case when by_email and f.code is null then f.fields ->> 'email' end,
-      case when by_phone and f.code is null then f.fields ->> 'phone' end,
-      case when f.code is null then coalesce(f.fields ->> 'external_id', 'row:' || md5((f.fields - array['assigned_to', 'status'])::text)) end
+  set (fields, code, detail, email, phone, external_id, decision, duplicate_of, target_id) = (
+    select f.fields, f.code, f.detail, k.email, k.phone, k.external_id,
+      case when f.code is not null then 'invalid' when d.imported is not null then 'known' when d.known is not null then 'enquiry' else 'new' end,
+      null::integer,
+      -- The lead it belongs to, or the id that its own will have.
+      case when f.code is null then coalesce(d.imported, d.known, private.uuid_v7()) end
     from private.import_read_row(r.cells, state.plan_columns, state.plan_fields, p_import.defaults, owners, stages) f
+    cross join lateral (
+      select case when f.code is null and by_email then f.fields ->> 'email' end as email,
+        case when f.code is null and by_phone then f.fields ->> 'phone' end as phone,
+        case when f.code is null then coalesce(f.fields ->> 'external_id', 'row:' || md5((f.fields - array['assigned_to', 'status'])::text)) end as external_id
+      offset 0
+    ) k
+    cross join lateral (
+      select
+        (
+          select e.lead_id
+          from public.lead_enquiries e
+          where e.source = coalesce(f.fields ->> 'source', 'Import') and e.external_id = k.external_id
+            and (select l.id from public.leads l where l.id = e.lead_id and l.deleted_at is null) is not null
+        ) as imported,
+        private.find_person(k.email, k.phone) as known
+      offset 0
+    ) d
   )
   where r.import_id = p_import.id and r.row_no between p_from and p_to
     -- What reading the file found wrong stays wrong.
     and (r.code is null or r.fields is not null);
-
-  -- Against the database, as it is now: the commit asks again.
-  update private.import_rows r
-  set decision = case when d.imported then 'known' when d.known is not null then 'enquiry' else 'new' end,
-    target_id = d.known
-  from (
-    select x.row_no, e.lead_id is not null as imported, coalesce(e.lead_id, m.id, p.id, i.lead_id) as known
-    from private.import_rows x
-    left join public.lead_enquiries e on e.source = coalesce(x.fields ->> 'source', 'Import') and e.external_id = x.external_id
-      and exists (select from public.leads l where l.id = e.lead_id and l.deleted_at is null)
-    left join public.leads m on m.email = x.email and m.email_slot = 0 and m.deleted_at is null
-    left join public.leads p on p.phone = x.phone and p.phone_slot = 0 and p.deleted_at is null
-    left join lateral (
-      select li.lead_id
-      from public.lead_identities li
-      join public.leads l on l.id = li.lead_id and l.deleted_at is null
-      where li.value in (x.email, x.phone)
-      order by li.created_at, li.id
-      limit 1
-    ) i on true
-    where x.import_id = p_import.id and x.row_no between p_from and p_to and x.code is null
-  ) d
-  where r.import_id = p_import.id and r.row_no = d.row_no;
 
   -- Within the file, in its order: the same person as an earlier row that makes a lead, or the same row again.
   for twin in
@@ -553,7 +550,7 @@ begin
     ) o;
 
     if earlier is not null then
-      update private.import_rows r set decision = 'duplicate', duplicate_of = earlier where r.import_id = p_import.id and r.row_no = twin.row_no;
+      update private.import_rows r set decision = 'duplicate', duplicate_of = earlier, target_id = null where r.import_id = p_import.id and r.row_no = twin.row_no;
     end if;
   end loop;
 end
@@ -643,25 +640,21 @@ $$;
 
 comment on function private.import_write_row(uuid, integer) is 'Writes one row: a lead, an enquiry of a known one, or nothing if the row was imported before.';
 
-create function private.import_commit_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+create function private.import_write_one(p_import_id uuid, p_row integer) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  entry record;
-  first_id uuid := private.uuid_v7();
   said text;
   what text;
 begin
-  perform set_config('intake.importing', p_import.id::text, true);
-
-  for entry in
-    select r.row_no
-    from private.import_rows r
-    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
-    order by r.row_no
-  loop
+  for attempt in 1 .. 3 loop
     begin
-      perform private.import_write_row(p_import.id, entry.row_no);
+      perform private.import_write_row(p_import_id, p_row);
+
+      return;
     exception when others then
+      -- Somebody wrote the same person at this moment: the next look finds them.
+      continue when sqlstate = '23505' and attempt < 3;
+
       -- What the next attempt may do better ends the chunk; what the row itself is wrong about ends the row.
       if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
         raise;
@@ -673,8 +666,141 @@ begin
       set outcome = 'failed',
         code = case when sqlstate like 'PT4%' then split_part(said, ':', 1) else 'row_refused' end,
         detail = case when sqlstate like 'PT4%' then null else nullif(what, '') end
-      where r.import_id = p_import.id and r.row_no = entry.row_no;
+      where r.import_id = p_import_id and r.row_no = p_row;
     end;
+  end loop;
+end
+$$;
+
+comment on function private.import_write_one(uuid, integer) is 'Writes one row as import_write_row() does; a row that is refused is marked.';
+
+create function private.import_write_new(p_import_id uuid, p_rows integer[], p_teams jsonb, p_stages jsonb) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller private.caller;
+  first_stage text := private.first_stage();
+  own_currency text := coalesce(private.setting('organization.currency') #>> '{}', 'INR');
+  by_email boolean := coalesce((private.setting('leads.unique_email'))::boolean, true);
+  by_phone boolean := coalesce((private.setting('leads.unique_phone'))::boolean, true);
+  own_team uuid;
+  own_owner uuid;
+begin
+  select * into caller from private.caller;
+
+  -- Without an owner in the file it is the importer's team's, or else theirs.
+  if caller.data_scope is distinct from 'all' then
+    own_team := caller.teams[1];
+
+    if own_team is null then
+      own_owner := caller.id;
+      own_team := private.team_of(caller.id);
+    end if;
+  end if;
+
+  perform set_config('intake.prepared', 'on', true);
+
+  insert into public.leads (
+    id, lead_no, salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
+    annual_revenue, territory, qualification, experience, course, source, status, max_stage, value, currency, tags, custom_fields,
+    email_slot, phone_slot, assigned_to, team_id, created_by
+  ) overriding system value
+  select
+    n.target_id, n.lead_no, n.f ->> 'salutation', coalesce(n.f ->> 'first_name', ''), coalesce(n.f ->> 'last_name', ''), coalesce(n.f ->> 'name', ''),
+    n.f ->> 'email', n.f ->> 'phone', n.f ->> 'organization', n.f ->> 'website', n.f ->> 'job_title', n.f ->> 'industry', n.f ->> 'gender',
+    n.f ->> 'no_of_employees', (n.f ->> 'annual_revenue')::numeric, n.f ->> 'territory', n.f ->> 'qualification', (n.f ->> 'experience')::numeric,
+    n.f ->> 'course', coalesce(n.f ->> 'source', 'Import'), n.stage, (p_stages ->> n.stage)::smallint, coalesce((n.f ->> 'value')::numeric, 0),
+    coalesce(n.f ->> 'currency', own_currency),
+    case when n.f ? 'tags' then array(select jsonb_array_elements_text(n.f -> 'tags')) else '{}' end, coalesce(n.f -> 'custom_fields', '{}'),
+    case when by_email or n.f -> 'email' is null then 0 else n.lead_no end, case when by_phone or n.f -> 'phone' is null then 0 else n.lead_no end,
+    coalesce(n.owner_id, own_owner), case when n.owner_id is null then own_team else (p_teams ->> n.owner_id::text)::uuid end, caller.id
+  from (
+    select r.target_id, r.fields as f, coalesce(r.fields ->> 'status', first_stage) as stage, (r.fields ->> 'assigned_to')::uuid as owner_id,
+      nextval('public.leads_lead_no_seq') as lead_no
+    from private.import_rows r
+    where r.import_id = p_import_id and r.row_no = any (p_rows)
+    order by r.row_no
+  ) n;
+
+  perform set_config('intake.prepared', '', true);
+
+  with written as (
+    update private.import_rows r
+    set outcome = 'created',
+      -- After the triggers: whoever it was given to, it is as the import leaves it.
+      version_after = (select l.version from public.leads l where l.id = r.target_id)
+    where r.import_id = p_import_id and r.row_no = any (p_rows)
+    returning r.row_no, r.target_id, r.external_id, r.fields ->> 'source' as source
+  )
+  insert into public.lead_enquiries (lead_id, source, channel, external_id, payload, created_by)
+  select w.target_id, coalesce(w.source, 'Import'), 'import', w.external_id, jsonb_build_object('import_id', p_import_id, 'row', w.row_no), caller.id
+  from written w;
+end
+$$;
+
+comment on function private.import_write_new(uuid, integer[], jsonb, jsonb) is 'Writes rows of people nobody knows, each with an owner in p_teams or none and a stage in p_stages, in two statements: what prepare_lead(), recognize_person() and record_first_enquiry() do of each lead is done here of all.';
+
+create function private.import_commit_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  first_id uuid := private.uuid_v7();
+  teams jsonb;
+  stages jsonb;
+  part record;
+begin
+  perform set_config('intake.importing', p_import.id::text, true);
+
+  select coalesce(jsonb_object_agg(o.id, private.team_of(o.id)), '{}') into teams
+  from (
+    select distinct (r.fields ->> 'assigned_to')::uuid as id
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.fields ? 'assigned_to'
+    -- Each is asked about once, not every row.
+    offset 0
+  ) o
+  where private.may_assign_to(o.id);
+
+  select jsonb_object_agg(s.key, case when s.is_won or not s.is_closed then s.position else 0 end) into stages from public.pipeline_stages s;
+
+  -- In the file's order: whoever nobody knows goes with their neighbours, the others one by one.
+  for part in
+    select min(d.row_no) filter (where not d.is_fresh) as alone, array_agg(d.row_no order by d.row_no) filter (where d.is_fresh) as together
+    from (
+      select c.row_no, c.is_fresh, count(*) filter (where not c.is_fresh) over (order by c.row_no) as place
+      from (
+        select r.row_no, (
+          r.decision = 'new'
+          and (r.fields -> 'status' is null or stages ? (r.fields ->> 'status'))
+          and (r.fields -> 'assigned_to' is null or teams ? (r.fields ->> 'assigned_to'))
+          -- Scalars, because a join might be planned for tables as small as they once were.
+          and (select e.id from public.lead_enquiries e where e.source = coalesce(r.fields ->> 'source', 'Import') and e.external_id = r.external_id) is null
+          and (select l.id from public.leads l where l.email = r.email and l.email_slot = 0 and l.deleted_at is null) is null
+          and (select l.id from public.leads l where l.phone = r.phone and l.phone_slot = 0 and l.deleted_at is null) is null
+          and (select i.id from public.lead_identities i where i.value in (r.email, r.phone) limit 1) is null
+        ) as is_fresh
+        from private.import_rows r
+        where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
+        offset 0
+      ) c
+    ) d
+    group by d.place
+    order by d.place
+  loop
+    if part.alone is not null then
+      perform private.import_write_one(p_import.id, part.alone);
+    end if;
+
+    if part.together is not null then
+      begin
+        perform private.import_write_new(p_import.id, part.together, teams, stages);
+      exception when others then
+        -- One of them is wrong, or somebody else wrote them at this moment: one by one it shows which.
+        if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
+          raise;
+        end if;
+
+        perform private.import_write_one(p_import.id, t.row_no) from unnest(part.together) t (row_no);
+      end;
+    end if;
   end loop;
 
   insert into private.import_chunks (import_id, chunk, first_id, last_id) values (p_import.id, p_chunk, first_id, private.uuid_v7());
@@ -683,7 +809,7 @@ begin
 end
 $$;
 
-comment on function private.import_commit_chunk(public.imports, integer, integer, integer) is 'Writes the rows of a chunk; a row that is refused is marked and the others stand.';
+comment on function private.import_commit_chunk(public.imports, integer, integer, integer) is 'Writes the rows of a chunk: those of people nobody knows together, the others one by one; a row that is refused is marked and the others stand.';
 
 create function private.import_tell_owners(p_import public.imports) returns void
 language plpgsql volatile security definer set search_path = '' as $$
@@ -1273,6 +1399,8 @@ revoke all on function
   private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb),
   private.import_check_chunk(public.imports, integer, integer),
   private.import_write_row(uuid, integer),
+  private.import_write_one(uuid, integer),
+  private.import_write_new(uuid, integer[], jsonb, jsonb),
   private.import_commit_chunk(public.imports, integer, integer, integer),
   private.import_tell_owners(public.imports),
   private.import_touched(uuid[], uuid),
