@@ -73,6 +73,9 @@ from demo_people d
 join public.roles r on r.key = d.role
 where p.id = d.id;
 
+-- Seen as the seed is run: without a heartbeat they are offline ten minutes later, as anybody is.
+update public.agent_presence s set last_seen_at = now() from demo_people d where d.id = s.user_id;
+
 insert into public.team_members (team_id, user_id, is_manager)
 select d.team_id, d.id, d.role = 'manager' from demo_people d where d.team_id is not null;
 

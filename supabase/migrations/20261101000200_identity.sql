@@ -532,6 +532,21 @@ $$;
 
 comment on function public.me() is 'Who the caller is: {id, full_name, email, role, data_scope, timezone, availability, permissions[], teams[{id,name,is_manager}]}. Error account_inactive (403) without an active profile and a live session.';
 
+create function private.require_roles_in_reach(p_role_ids uuid[]) returns void
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if private.gate_all() is null or exists (
+    select from public.role_permissions rp
+    where rp.role_id = any (p_role_ids)
+      and not private.has_permission(rp.permission)
+  ) then
+    perform private.fail('permission_denied', 'roles.manage');
+  end if;
+end
+$$;
+
+comment on function private.require_roles_in_reach(uuid[]) is 'Nobody hands out, or takes from somebody, more than they hold themselves.';
+
 create function private.user_set_access(p_user_id uuid, p_role text, p_is_active boolean) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -552,14 +567,7 @@ begin
     perform private.fail('role_unknown', p_role);
   end if;
 
-  -- Nobody hands out, or takes from somebody, more than they hold themselves.
-  if private.gate_all() is null or exists (
-    select from public.role_permissions rp
-    where rp.role_id in (wanted.id, target.role_id)
-      and not private.has_permission(rp.permission)
-  ) then
-    perform private.fail('permission_denied', 'roles.manage');
-  end if;
+  perform private.require_roles_in_reach(array[wanted.id, target.role_id]);
 
   update public.profiles p
   set role_id = wanted.id, is_active = coalesce(p_is_active, p.is_active)
@@ -672,6 +680,8 @@ grant execute on function private.me() to authenticated;
 revoke all on function public.me() from public, anon, authenticated, service_role;
 
 grant execute on function public.me() to authenticated;
+
+revoke all on function private.require_roles_in_reach(uuid[]) from public, anon, authenticated, service_role;
 
 revoke all on function private.user_set_access(uuid, text, boolean) from public, anon, authenticated, service_role;
 

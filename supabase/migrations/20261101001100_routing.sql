@@ -122,6 +122,7 @@ declare
   rule public.assignment_rules;
   team uuid;
   default_cap integer := nullif((private.setting('routing.max_open_leads') #>> '{}')::integer, 0);
+  at_work_only boolean := (private.setting('routing.respects_availability'))::boolean;
   chosen record;
 begin
   -- One decision at a time, so that turns are fair and caps hold under concurrency.
@@ -153,6 +154,7 @@ begin
   left join private.assignment_turns turn on turn.user_id = m.user_id
   where not m.is_manager
     and (m.team_id = team or (team is null and t.is_auto_assigned))
+    and (not at_work_only or private.is_at_work(m.user_id))
     and (
       coalesce(p.max_open_leads, default_cap) is null
       or private.open_leads_of(p.id, coalesce(p.max_open_leads, default_cap)) < coalesce(p.max_open_leads, default_cap)
@@ -170,7 +172,7 @@ begin
     select p_lead_id, team, 'automatic', case
       when team is null then 'No rule matches, and no automatically assigned team has an active member under the cap.'
       else 'No active member of the team is under the cap.'
-    end
+    end || case when at_work_only then ' Who is away or offline was passed over.' else '' end
     where not exists (select from public.lead_assignments a where a.lead_id = p_lead_id and a.to_user_id is null and a.method = 'automatic');
 
     return null;
@@ -365,9 +367,11 @@ revoke all on function private.record_lead_assignment() from public, anon, authe
 
 revoke all on function private.route_new_lead() from public, anon, authenticated, service_role;
 
--- This module's permission and setting
+-- This module's permission and settings
 
 insert into public.permissions (key, description) values
   ('routing.manage', 'Change the rules of automatic assignment');
 
-select private.define_setting('routing.max_open_leads', '0', 'integer', 'How many open leads automatic assignment leaves with a person whose profile says nothing; 0 is no limit', 0, 100000);
+select
+  private.define_setting('routing.max_open_leads', '0', 'integer', 'How many open leads automatic assignment leaves with a person whose profile says nothing; 0 is no limit', 0, 100000),
+  private.define_setting('routing.respects_availability', 'false', 'boolean', 'Whether automatic assignment passes over who is away, offline or not seen of late');

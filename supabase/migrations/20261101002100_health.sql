@@ -12,7 +12,7 @@ create table public.system_metrics (
 
 comment on table public.system_metrics is 'Measurements of the system, taken every five minutes by private.record_metrics(). Read as a series with health_metrics().';
 
-comment on column public.system_metrics.metric_type is 'database_bytes, connections, cache_hit_ratio, jobs_due, jobs_dead, jobs_oldest_due_seconds or inbox_unfinished.';
+comment on column public.system_metrics.metric_type is 'database_bytes, connections, cache_hit_ratio, jobs_due, jobs_dead, jobs_oldest_due_seconds, inbox_unfinished or agents_online.';
 
 create index system_metrics_by_time on public.system_metrics using brin (recorded_at);
 
@@ -177,6 +177,7 @@ begin
     'jobs', jobs,
     'cron', cron,
     'inbox', inbox,
+    'agents', private.agents_by_status(),
     'performance', (
       select jsonb_build_object(
         'cache_hit_ratio', private.cache_hit_ratio(),
@@ -211,7 +212,8 @@ begin
     ('jobs_due', jobs.due::double precision),
     ('jobs_dead', jobs.dead::double precision),
     ('jobs_oldest_due_seconds', jobs.oldest_due_seconds::double precision),
-    ('inbox_unfinished', (select count(*) from private.webhook_inbox i where i.state in ('received', 'processing'))::double precision)
+    ('inbox_unfinished', (select count(*) from private.webhook_inbox i where i.state in ('received', 'processing'))::double precision),
+    ('agents_online', (private.agents_by_status() ->> 'online')::double precision)
   ) m (metric_type, value)
   where m.value is not null
   on conflict (metric_type, recorded_at) do nothing;
@@ -241,7 +243,7 @@ begin
 end
 $$;
 
-comment on function public.admin_health() is 'State of the system: {status, warnings, time, server, database, jobs, cron, inbox, performance}; status is degraded when a warning is named. Needs health.read. Answers D3-046.';
+comment on function public.admin_health() is 'State of the system: {status, warnings, time, server, database, jobs, cron, inbox, agents, performance}; status is degraded when a warning is named. agents counts active people by status. Needs health.read. Answers D3-046.';
 
 create function public.health_metrics(p_metric text default null, p_range text default '24h') returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$

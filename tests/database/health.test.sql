@@ -45,8 +45,8 @@ select tests.authenticate_as((select admin from people));
 
 select set_eq(
   'select k from jsonb_object_keys(public.admin_health()) k',
-  $$values ('status'), ('warnings'), ('time'), ('server'), ('database'), ('jobs'), ('cron'), ('inbox'), ('performance')$$,
-  'an administrator sees server, database, jobs, schedules, inbox and performance');
+  $$values ('status'), ('warnings'), ('time'), ('server'), ('database'), ('jobs'), ('cron'), ('inbox'), ('agents'), ('performance')$$,
+  'an administrator sees server, database, jobs, schedules, inbox, agents and performance');
 
 select ok((public.admin_health() -> 'database' ->> 'size_bytes')::bigint > 0, 'among them the size of the database');
 
@@ -60,7 +60,7 @@ select ok(
 
 select set_eq(
   $$select k from jsonb_object_keys(public.health_metrics() -> 'metrics') k$$,
-  $$values ('database_bytes'), ('connections'), ('cache_hit_ratio'), ('jobs_due'), ('jobs_dead'), ('jobs_oldest_due_seconds'), ('inbox_unfinished')$$,
+  $$values ('database_bytes'), ('connections'), ('cache_hit_ratio'), ('jobs_due'), ('jobs_dead'), ('jobs_oldest_due_seconds'), ('inbox_unfinished'), ('agents_online')$$,
   'every kind of measurement has a series');
 
 select ok(

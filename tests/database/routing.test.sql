@@ -323,6 +323,48 @@ select isnt_empty($$select from cron.job where jobname = 'assign-waiting-leads' 
 select is(has_function_privilege(role, fn, 'execute'), false, format('%s does not call %s', role, fn))
 from unnest(array['anon', 'authenticated', 'service_role']) role, unnest(array['private.assign_lead(uuid)', 'private.assign_waiting_leads(integer)', 'private.open_leads_of(uuid, integer)']) fn;
 
+-- Who is there, where that counts
+
+select tests.clear_authentication();
+
+update public.teams set is_auto_assigned = (name = 'Routing Here');
+
+update public.assignment_rules set is_active = false;
+
+create temp table shift on commit drop as
+select tests.create_user('counselor', 'Routing Here') as at_desk, tests.create_user('counselor', 'Routing Here') as on_phone,
+  tests.create_user('counselor', 'Routing Here') as at_lunch, tests.create_user('counselor', 'Routing Here') as gone;
+
+update public.profiles p
+set availability = case p.id when s.at_desk then 'available' when s.on_phone then 'busy' when s.at_lunch then 'away' else 'available' end
+from shift s where p.id in (s.at_desk, s.on_phone, s.at_lunch, s.gone);
+
+update public.agent_presence s set last_seen_at = now() - case when s.user_id = shift.gone then interval '2 days' else interval '0' end from shift;
+
+create temp table as_ever on commit drop as select pg_temp.add('Shift ' || n) as owner from generate_series(1, 4) n;
+
+select set_eq('select owner from as_ever', 'select unnest(array[at_desk, on_phone, at_lunch, gone]) from shift', 'without the setting nobody asks who is there');
+
+update public.system_settings set value = 'true' where key = 'routing.respects_availability';
+
+create temp table present on commit drop as select pg_temp.add('Present ' || n) as owner from generate_series(1, 4) n;
+
+select set_eq('select owner from present', 'select unnest(array[at_desk, on_phone]) from shift', 'with it, who is away or was not seen of late is passed over; who is busy is not');
+
+update public.profiles p set availability = 'offline' from shift s where p.id in (s.at_desk, s.on_phone);
+
+select is(pg_temp.add('Night'), null, 'when nobody is there, a lead waits');
+
+select results_eq(
+  $$select to_user_id, reason like '%Who is away or offline was passed over.' from public.lead_assignments where lead_id = pg_temp.lead('Night')$$,
+  'values (null::uuid, true)', 'and it is written down that this may be why');
+
+update public.profiles p set availability = 'available' from shift s where p.id = s.at_lunch;
+
+do $$ begin perform private.assign_waiting_leads(); end $$;
+
+select is((select assigned_to from public.leads where name = 'Night'), (select at_lunch from shift), 'until somebody is back');
+
 select * from finish();
 
 rollback;

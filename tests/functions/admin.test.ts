@@ -7,9 +7,10 @@ import {
   NotConnectedError,
   UnknownOutcomeError,
 } from "../../supabase/functions/_shared/providers/outcome.ts";
+import { createAccounts } from "../../supabase/functions/admin/accounts.ts";
 import { createAdmin } from "../../supabase/functions/admin/app.ts";
 import type { TestCredentials } from "../../supabase/functions/admin/deps.ts";
-import { createIntegrations } from "../../supabase/functions/admin/store.ts";
+import { createIntegrations, createUsers } from "../../supabase/functions/admin/store.ts";
 import { createUser, expectData, type Person, sql, stack } from "../helpers/index.ts";
 
 let db: Database;
@@ -35,6 +36,8 @@ function appWith(test: TestCredentials) {
     identify: createIdentifyCaller({ url: stack().url, apiKey: stack().publishableKey }),
     integrations: createIntegrations(db),
     testers: { whatsapp: test },
+    users: createUsers(db),
+    accounts: createAccounts({ url: stack().url, key: stack().secretKey }),
     log: createLogger({}, () => {}),
   });
 }

@@ -26,6 +26,7 @@ type Credential = (typeof credentials)[number];
 const expectations: Record<string, string> = {
   // The platform lets people through, the function administrators; what they ask for is not there.
   "admin POST /integrations/{type}/connect": "401 401 401 401 401 403 404 401",
+  "admin POST /users": "401 401 401 401 401 403 422 401",
   "admin GET /openapi.json": "401 401 401 401 401 200 200 401",
   // Whether the backend lives is for everybody; nothing else is told.
   "health GET /": "200",

@@ -1,4 +1,6 @@
 export * from "./activities.ts";
+export * from "./agent-analytics.ts";
+export * from "./agents.ts";
 export * from "./analytics.ts";
 export * from "./audit.ts";
 export * from "./batches.ts";

@@ -1,5 +1,6 @@
 /** Settings: rows of `system_settings` (also `app_settings`), and what a client may upsert. */
 import { z } from "zod";
+import { callOutcomes } from "./calls.ts";
 
 export const settingKeySchema = z
   .string()
@@ -42,6 +43,8 @@ const writesPerMinute = z.number().int().min(0).max(100_000);
 
 const callsPerMinute = z.number().int().min(0).max(1_000_000);
 
+const scoreWeight = z.number().min(0).max(100);
+
 /** Keys the system reads, and what each holds. Other keys are the organisation's own. */
 export const knownSettings = {
   "organization.name": z.string().trim().min(1).max(120),
@@ -52,6 +55,13 @@ export const knownSettings = {
   "leads.unique_email": z.boolean(),
   "leads.unique_phone": z.boolean(),
   "routing.max_open_leads": z.number().int().min(0).max(100_000),
+  "routing.respects_availability": z.boolean(),
+  "agents.stale_minutes": z.number().int().min(0).max(1440),
+  "analytics.successful_outcomes": z.array(z.enum(callOutcomes)).min(1).max(9),
+  "analytics.score_weight_success": scoreWeight,
+  "analytics.score_weight_completion": scoreWeight,
+  "analytics.score_weight_conversion": scoreWeight,
+  "analytics.score_target_conversion": z.number().min(1).max(100),
   "security.rate_limit.user_writes_per_minute": writesPerMinute,
   "security.rate_limit.anonymous_writes_per_minute": writesPerMinute,
   "security.rate_limit.functions_per_minute": callsPerMinute,

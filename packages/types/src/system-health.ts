@@ -65,6 +65,15 @@ export const adminHealthSchema = z.strictObject({
     dead: count,
     oldest_unfinished_seconds: count,
   }),
+  /** Active people by whether they are connected and can be had. */
+  agents: z.strictObject({
+    total: count,
+    online: count,
+    available: count,
+    busy: count,
+    away: count,
+    offline: count,
+  }),
   performance: z.object({
     cache_hit_ratio: z.number().nullable(),
     commits: count,
@@ -95,6 +104,7 @@ export const metricTypes = [
   "jobs_dead",
   "jobs_oldest_due_seconds",
   "inbox_unfinished",
+  "agents_online",
 ] as const;
 
 export const metricRangeSchema = z.enum(["1h", "24h", "7d", "30d"]);

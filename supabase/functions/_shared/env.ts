@@ -35,8 +35,8 @@ export const metaEnvSchema = z.object({
     .default("v23.0"),
 });
 
-/** Set by the platform: Storage is asked in the service's name. */
-export const storageEnvSchema = z.object({
+/** Set by the platform: Storage and Auth's admin API are asked in the service's name. */
+export const serviceEnvSchema = z.object({
   SUPABASE_URL: z.url(),
   SUPABASE_SERVICE_ROLE_KEY: z.string().min(1),
 });

@@ -3,6 +3,7 @@
 import { type App, createApp } from "../_shared/app.ts";
 import type { AdminDeps } from "./deps.ts";
 import { mountIntegrations } from "./integrations.ts";
+import { mountUsers } from "./users.ts";
 
 export function createAdmin(deps: AdminDeps): App {
   const app = createApp({
@@ -15,5 +16,6 @@ export function createAdmin(deps: AdminDeps): App {
     log: deps.log,
   });
   mountIntegrations(app, deps);
+  mountUsers(app, deps);
   return app;
 }

@@ -1,5 +1,6 @@
 // What the routes of administrators need from outside.
 
+import type { UserCreate } from "@intake/types";
 import type { Surroundings } from "../_shared/app.ts";
 import type { IdentifyCaller } from "../_shared/caller.ts";
 import type { Claims } from "../_shared/db.ts";
@@ -16,6 +17,24 @@ export interface Integrations {
   ): Promise<void>;
 }
 
+/** People, in the database: always in the name and with the rights of the caller. */
+export interface Users {
+  /** Refuses who may not manage people. */
+  require(caller: Claims, requestId: string): Promise<void>;
+  /** Refuses what must not be made. Answers the address in its normal form. */
+  check(caller: Claims, user: UserCreate, requestId: string): Promise<string>;
+  admit(caller: Claims, id: string, user: UserCreate, requestId: string): Promise<void>;
+}
+
+/** Accounts, on the Auth server. */
+export interface Accounts {
+  /** Answers the id of the new account; refuses an address that has one. */
+  create(email: string, fullName: string, password: string | undefined): Promise<string>;
+  invite(email: string, options: { redirectTo: string | undefined }): Promise<void>;
+  link(email: string, options: { redirectTo: string | undefined }): Promise<string>;
+  remove(id: string): Promise<void>;
+}
+
 /** Throws what a provider's client throws when the credentials do not work. */
 export type TestCredentials = (
   credentials: Record<string, string>,
@@ -26,4 +45,6 @@ export interface AdminDeps extends Surroundings {
   identify: IdentifyCaller;
   integrations: Integrations;
   testers: Record<string, TestCredentials>;
+  users: Users;
+  accounts: Accounts;
 }

@@ -1,17 +1,19 @@
 import { z } from "zod";
 import { createIdentifyCaller } from "../_shared/caller.ts";
 import { connect } from "../_shared/db.ts";
-import { baseEnvSchema, metaEnvSchema, readEnv } from "../_shared/env.ts";
+import { baseEnvSchema, metaEnvSchema, readEnv, serviceEnvSchema } from "../_shared/env.ts";
 import { createLimiter } from "../_shared/limit.ts";
 import { createLogger } from "../_shared/log.ts";
+import { createAccounts } from "./accounts.ts";
 import { createAdmin } from "./app.ts";
-import { createIntegrations } from "./store.ts";
+import { createIntegrations, createUsers } from "./store.ts";
 import { metaTester } from "./testers.ts";
 
 const env = readEnv(
   baseEnvSchema
     .extend(metaEnvSchema.shape)
-    .extend({ SUPABASE_URL: z.url(), SUPABASE_ANON_KEY: z.string().min(1) }),
+    .extend(serviceEnvSchema.shape)
+    .extend({ SUPABASE_ANON_KEY: z.string().min(1) }),
 );
 const log = createLogger({ function: "admin" });
 const db = connect(env.SUPABASE_DB_URL, { name: "admin", max: 2 });
@@ -27,6 +29,8 @@ Deno.serve(
         appSecret: env.META_APP_SECRET,
       }),
     },
+    users: createUsers(db),
+    accounts: createAccounts({ url: env.SUPABASE_URL, key: env.SUPABASE_SERVICE_ROLE_KEY }),
     allowedOrigins: env.ALLOWED_ORIGINS,
     limiter: createLimiter(db, "admin"),
     log,

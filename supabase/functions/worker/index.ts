@@ -5,7 +5,7 @@ import {
   baseEnvSchema,
   metaEnvSchema,
   readEnv,
-  storageEnvSchema,
+  serviceEnvSchema,
   workerEnvSchema,
 } from "../_shared/env.ts";
 import { createLogger } from "../_shared/log.ts";
@@ -23,7 +23,7 @@ import { createQueue } from "./queue.ts";
 const env = readEnv(
   baseEnvSchema
     .extend(metaEnvSchema.shape)
-    .extend(storageEnvSchema.shape)
+    .extend(serviceEnvSchema.shape)
     .extend(workerEnvSchema.shape),
 );
 const log = createLogger({ function: "worker" });

@@ -30,6 +30,8 @@ export interface BucketExpectation {
 export interface TopicExpectation {
   join: Verb;
   send: Verb;
+  /** Where a topic knows more than events. */
+  [further: string]: Verb | undefined;
 }
 
 export interface ModuleExpectations {
