@@ -10,9 +10,11 @@ create table private.soft_deletable (
   table_name text primary key,
   label text not null,
   holders text[] not null default '{}',
+  holder_tables text[] not null default '{}',
   people text[] not null default '{}',
   makers text[] not null default '{}',
-  permission text not null default 'leads.delete' references public.permissions (key) on update cascade on delete restrict
+  permission text not null default 'leads.delete' references public.permissions (key) on update cascade on delete restrict,
+  constraint soft_deletable_holders_are_pairs check (cardinality(holders) = cardinality(holder_tables))
 );
 
 comment on table private.soft_deletable is 'Tables of public that soft_delete() and restore() work on: every one that has deleted_at. Such a table has deleted_by, the triggers mark_deleted and (if others hang on it) take_along, and an index on (deleted_at, id) of what is deleted.';
@@ -20,6 +22,8 @@ comment on table private.soft_deletable is 'Tables of public that soft_delete() 
 comment on column private.soft_deletable.label is 'The column that says to people which row it is.';
 
 comment on column private.soft_deletable.holders is 'Foreign keys to what a row hangs on. The first that is set counts: with it the row goes and comes back.';
+
+comment on column private.soft_deletable.holder_tables is 'The tables that holders point at, in the same order: here, because the catalogue is slow to ask once per row.';
 
 comment on column private.soft_deletable.people is 'Columns that name people who see the row. Besides them its team''s managers do, and a table without team_id is seen where what it hangs on is seen.';
 
@@ -50,13 +54,9 @@ create function private.holders_of(p_table text) returns table (holder_column te
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return query
-  select h.name, c.relname::text,
-    coalesce((select string_agg(format('x.%I is null', b), ' and ') from unnest(s.holders[:h.place::integer - 1]) b), 'true')
+  select h.holder, h.of_table, coalesce((select string_agg(format('x.%I is null', b), ' and ') from unnest(s.holders[:h.place::integer - 1]) b), 'true')
   from private.soft_deletable s
-  cross join unnest(s.holders) with ordinality h (name, place)
-  join pg_catalog.pg_attribute a on a.attrelid = to_regclass('public.' || s.table_name) and a.attname = h.name
-  join pg_catalog.pg_constraint k on k.conrelid = a.attrelid and k.contype = 'f' and k.conkey = array[a.attnum]
-  join pg_catalog.pg_class c on c.oid = k.confrelid
+  cross join unnest(s.holders, s.holder_tables) with ordinality h (holder, of_table, place)
   where s.table_name = p_table
   order by h.place;
 end
@@ -73,7 +73,7 @@ begin
     select s.table_name, h.holder_column, h.others
     from private.soft_deletable s
     cross join lateral private.holders_of(s.table_name) h
-    where h.holder_table = tg_table_name
+    where s.holder_tables @> array[tg_table_name::text] and h.holder_table = tg_table_name
     order by s.table_name
   loop
     execute format(

@@ -941,11 +941,11 @@ revoke all on function private.touch_contact(uuid, timestamptz) from public, ano
 
 -- How its rows are deleted
 
-insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
-  ('organizations', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete'),
-  ('contacts', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete'),
-  ('students', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete'),
-  ('deals', 'name', '{}', '{assigned_to}', '{created_by}', 'leads.delete');
+insert into private.soft_deletable (table_name, label, people, makers, permission) values
+  ('organizations', 'name', '{assigned_to}', '{created_by}', 'leads.delete'),
+  ('contacts', 'name', '{assigned_to}', '{created_by}', 'leads.delete'),
+  ('students', 'name', '{assigned_to}', '{created_by}', 'leads.delete'),
+  ('deals', 'name', '{assigned_to}', '{created_by}', 'leads.delete');
 
 -- This module's error
 

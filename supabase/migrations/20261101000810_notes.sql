@@ -350,8 +350,8 @@ revoke all on function private.prepare_note_attachment() from public, anon, auth
 
 -- How its rows are deleted
 
-insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
-  ('notes', 'content', '{lead_id,contact_id,student_id}', '{}', '{author_id}', 'leads.delete');
+insert into private.soft_deletable (table_name, label, holders, holder_tables, people, makers, permission) values
+  ('notes', 'content', '{lead_id,contact_id,student_id}', '{leads,contacts,students}', '{}', '{author_id}', 'leads.delete');
 
 -- This module's errors
 

@@ -431,5 +431,5 @@ revoke all on function private.notify_task() from public, anon, authenticated, s
 
 -- How its rows are deleted
 
-insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
-  ('tasks', 'title', '{lead_id}', '{assigned_to,lead_owner_id}', '{assigned_to,created_by}', 'leads.delete');
+insert into private.soft_deletable (table_name, label, holders, holder_tables, people, makers, permission) values
+  ('tasks', 'title', '{lead_id}', '{leads}', '{assigned_to,lead_owner_id}', '{assigned_to,created_by}', 'leads.delete');

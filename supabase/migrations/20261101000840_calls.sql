@@ -395,8 +395,8 @@ grant execute on function public.call_end(uuid, text, text) to authenticated;
 
 -- How its rows are deleted
 
-insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
-  ('calls', 'phone', '{lead_id}', '{agent_id,lead_owner_id}', '{agent_id,logged_by}', 'leads.delete');
+insert into private.soft_deletable (table_name, label, holders, holder_tables, people, makers, permission) values
+  ('calls', 'phone', '{lead_id}', '{leads}', '{agent_id,lead_owner_id}', '{agent_id,logged_by}', 'leads.delete');
 
 -- This module's errors
 

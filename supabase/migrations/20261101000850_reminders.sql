@@ -428,8 +428,8 @@ grant execute on function public.reminder_complete(uuid) to authenticated;
 
 -- How its rows are deleted
 
-insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
-  ('reminders', 'title', '{note_id,lead_id}', '{agent_id,lead_owner_id}', '{agent_id,created_by}', 'leads.delete');
+insert into private.soft_deletable (table_name, label, holders, holder_tables, people, makers, permission) values
+  ('reminders', 'title', '{note_id,lead_id}', '{notes,leads}', '{agent_id,lead_owner_id}', '{agent_id,created_by}', 'leads.delete');
 
 -- This module's errors
 

@@ -531,8 +531,8 @@ grant execute on function public.lead_360(text) to authenticated;
 insert into public.permissions (key, description) values
   ('communications.delete', 'Delete and restore communications');
 
-insert into private.soft_deletable (table_name, label, holders, people, makers, permission) values
-  ('communications', 'subject', '{lead_id,contact_id,student_id}', '{user_id,lead_owner_id}', '{}', 'communications.delete');
+insert into private.soft_deletable (table_name, label, holders, holder_tables, people, makers, permission) values
+  ('communications', 'subject', '{lead_id,contact_id,student_id}', '{leads,contacts,students}', '{user_id,lead_owner_id}', '{}', 'communications.delete');
 
 -- This module's errors
 

@@ -101,12 +101,19 @@ select is_empty(
 );
 
 select is_empty(
-  $$select s.table_name from private.soft_deletable s
-    where cardinality(s.holders) <> (select count(*) from private.holders_of(s.table_name) h)
-      or exists (
-        select from unnest(s.people || s.makers || s.label) n
-        where not exists (select from pg_attribute a where a.attrelid = to_regclass('public.' || s.table_name) and a.attname = n)
-      )$$,
+  $$select s.table_name || '.' || h.holder_column from private.soft_deletable s cross join private.holders_of(s.table_name) h
+    where not exists (
+      select from pg_constraint k
+      join pg_attribute a on a.attrelid = k.conrelid and k.conkey = array[a.attnum]
+      where k.contype = 'f' and k.conrelid = to_regclass('public.' || s.table_name) and a.attname = h.holder_column
+        and k.confrelid = to_regclass('public.' || h.holder_table)
+    )$$,
+  'what a row hangs on is what its key says'
+);
+
+select is_empty(
+  $$select s.table_name || '.' || n from private.soft_deletable s cross join unnest(s.people || s.makers || s.label) n
+    where not exists (select from pg_attribute a where a.attrelid = to_regclass('public.' || s.table_name) and a.attname = n)$$,
   'the columns named are there'
 );
 
