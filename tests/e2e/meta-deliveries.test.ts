@@ -5,9 +5,11 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import postgres from "postgres";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { type OpenProject, startOwnProject } from "../helpers/environment.ts";
-import { createMeta, type SimulatedLead } from "./support/meta.ts";
+import { createMeta, patience, type SimulatedLead } from "./support/meta.ts";
+
+vi.setConfig({ testTimeout: 3 * patience.timeout });
 
 // Faults and deliveries of a simulator are everybody's who shares it: a stack of our own.
 let project: OpenProject;
@@ -130,7 +132,7 @@ describe("a delivery of Meta", () => {
     });
     expect(response.status).toBe(401);
     expect(await countOf("private.webhook_inbox", "event_id", [`leadgen:${lead.id}`])).toBe(0);
-    await expect.poll(refusals, { timeout: 10_000 }).toBe(refusedBefore + 1);
+    await expect.poll(refusals, patience).toBe(refusedBefore + 1);
   });
 });
 
@@ -147,37 +149,33 @@ describe("a Graph API that fails", () => {
     ["a reset connection", { kind: "reset" }],
     ["a rate limit", { kind: "rate_limit", retry_after_s: 1 }],
     ["a lead that is not there yet", { kind: "not_found" }],
-  ])(
-    "with %s only delays the lead",
-    async (_, fault) => {
-      const { lead, of } = await newLead();
-      await meta.fault({ ...fault, times: 1, match: `/${lead.id}` });
-      await meta.deliver(lead.id);
-      await meta.settled([lead.id]);
-      expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
-      const [event] = await sql`
+  ])("with %s only delays the lead", async (_, fault) => {
+    const { lead, of } = await newLead();
+    await meta.fault({ ...fault, times: 1, match: `/${lead.id}` });
+    await meta.deliver(lead.id);
+    await meta.settled([lead.id]);
+    expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
+    const [event] = await sql`
       select state, attempts from private.webhook_inbox where event_id = ${`leadgen:${lead.id}`}`;
-      expect(event).toEqual({ state: "processed", attempts: 2 });
-    },
-    60_000,
-  );
+    expect(event).toEqual({ state: "processed", attempts: 2 });
+  });
 
   it("by silence, while the worker loses its connections, only delays the lead", async () => {
     const { lead, of } = await newLead();
-    await meta.fault({ kind: "hang", times: 1, ms: 1_000, match: `/${lead.id}` });
+    await meta.fault({ kind: "hang", times: 1, ms: 5_000, match: `/${lead.id}` });
     await meta.deliver(lead.id);
     const isOpened = async () => {
       const [row] =
         await sql`select state from private.webhook_inbox where event_id = ${`leadgen:${lead.id}`}`;
       return row?.state;
     };
-    await expect.poll(isOpened, { timeout: 10_000, interval: 20 }).toBe("processing");
+    await expect.poll(isOpened, { ...patience, interval: 20 }).toBe("processing");
     const killed = await sql`
       select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'intake-worker'`;
     expect(killed.length).toBeGreaterThan(0);
     await meta.settled([lead.id]);
     expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
-  }, 60_000);
+  });
 
   it("for good puts the event among the dead, from where it is replayed, and blocks no other", async () => {
     const { lead, of } = await newLead();
@@ -207,7 +205,7 @@ describe("a Graph API that fails", () => {
     await sql`select private.inbox_enqueue(${event!.id}, 'meta')`;
     await meta.settled([lead.id]);
     expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
-  }, 60_000);
+  });
 });
 
 describe("a token that expired", () => {
@@ -221,7 +219,7 @@ describe("a token that expired", () => {
       return row;
     };
     await expect
-      .poll(status, { timeout: 15_000 })
+      .poll(status, patience)
       .toEqual({ status: "error", last_error: "Graph error 190/463, HTTP 401" });
     const job = async () => {
       const [row] = await sql`
@@ -232,7 +230,7 @@ describe("a token that expired", () => {
         where i.event_id = ${`leadgen:${lead.id}`}`;
       return row;
     };
-    await expect.poll(job, { timeout: 15_000 }).toEqual({ attempts: 0, is_paused: true });
+    await expect.poll(job, patience).toEqual({ attempts: 0, is_paused: true });
 
     // Somebody connected again.
     await sql`update private.job_providers set paused_until = null where name = 'meta'`;
@@ -241,7 +239,7 @@ describe("a token that expired", () => {
     await meta.settled([lead.id]);
     expect(await meta.outcomes([lead.id])).toMatchObject([{ email: of.email }]);
     expect(await status()).toEqual({ status: "connected", last_error: null });
-  }, 60_000);
+  });
 });
 
 describe("a delivery that never came", () => {
@@ -251,9 +249,9 @@ describe("a delivery that never came", () => {
     await sql`update public.integrations set config = ${sql.json({ page_ids: [form.page_id] })} where type = 'facebook'`;
     await sql`select private.enqueue('meta.backfill', p_dedupe_key => 'now')`;
     await expect
-      .poll(() => meta.outcomes([lead.id]), { timeout: 30_000 })
+      .poll(() => meta.outcomes([lead.id]), patience)
       .toMatchObject([{ email: of.email }]);
-  }, 60_000);
+  });
 });
 
 describe("deliveries in any order", () => {
@@ -310,5 +308,5 @@ describe("deliveries in any order", () => {
       }),
       { numRuns: Number(process.env.DELIVERY_RUNS ?? 5), endOnFailure: true },
     );
-  }, 180_000);
+  }, 900_000);
 });

@@ -8,13 +8,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Cluster, startCluster } from "./support/cluster.ts";
 
 const script = join(import.meta.dirname, "support/queue-worker.ts");
 const seed = Number(process.env.FAULT_SEED ?? 20261121);
 const jobCount = Number(process.env.FAULT_JOBS ?? 700);
 const kills = Number(process.env.FAULT_KILLS ?? 10);
+
+/** Faults take as long as they take; only a queue that stands still is a failure. */
+const patience = { timeout: 90_000, interval: 50 };
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 });
 
 let cluster: Cluster;
 let workers: Worker[] = [];
@@ -82,7 +87,7 @@ beforeAll(async () => {
     grant select, insert on faults.effects, faults.calls, faults.gate to service_role;
     update private.job_schedules set is_enabled = false;
   `);
-}, 120_000);
+});
 
 beforeEach(async () => {
   await cluster.sql.unsafe(`
@@ -111,15 +116,15 @@ describe("a worker that is late", () => {
     const quick = startWorker({ LEASE_SECONDS: "5" });
     expect((await quick.sees("holding")).holding).toBe(holding);
     await cluster.sql`update faults.gate set is_open = true`;
-    await expect.poll(() => count("private.jobs_archive"), { timeout: 15_000 }).toBe(1);
+    await expect.poll(() => count("private.jobs_archive"), patience).toBe(1);
 
     late.child.kill("SIGCONT");
     await expect
-      .poll(() => late.events.map((event) => event.log), { timeout: 15_000 })
+      .poll(() => late.events.map((event) => event.log), patience)
       .toContain("lease lost, result discarded");
     expect(await count("faults.effects")).toBe(1);
     expect(await count("private.jobs_archive")).toBe(1);
-  }, 60_000);
+  });
 
   it("gives its job back at once, and no attempt is spent, when it is asked to end", async () => {
     await cluster.sql`select private.enqueue('faults.wait')`;
@@ -127,15 +132,16 @@ describe("a worker that is late", () => {
     await worker.sees("holding");
     worker.child.kill("SIGTERM");
     await expect
-      .poll(() => cluster.sql`select attempts, lease from private.jobs where run_at <= now()`, {
-        timeout: 10_000,
-      })
+      .poll(
+        () => cluster.sql`select attempts, lease from private.jobs where run_at <= now()`,
+        patience,
+      )
       .toEqual([{ attempts: 0, lease: null }]);
-  }, 60_000);
+  });
 });
 
 describe("a campaign of kills", () => {
-  it("loses no job and doubles no effect", async ({ annotate }) => {
+  it("[D4-092] loses no job of three workers and doubles no effect", async ({ annotate }) => {
     const random = createRandom(seed);
     await cluster.sql`
       insert into private.jobs (kind, max_attempts)
@@ -147,9 +153,7 @@ describe("a campaign of kills", () => {
     for (let i = 0; i < kills; i++) {
       // Each fault comes in the midst of work, and only after the queue has got over the one before.
       const share = Math.floor((jobCount * (i + 0.5)) / (kills + 1));
-      await expect
-        .poll(() => count("private.jobs_archive"), { timeout: 30_000, interval: 50 })
-        .toBeGreaterThan(share);
+      await expect.poll(() => count("private.jobs_archive"), patience).toBeGreaterThan(share);
       await delay(random(200));
       const victim = workers[random(workers.length)]!;
       const fault = ["worker", "worker", "pause", "backend", "server"][i % 5]!;
@@ -176,7 +180,7 @@ describe("a campaign of kills", () => {
           await cluster.sql`update private.jobs set run_at = now() where lease is null and run_at > now()`;
           return count("private.jobs");
         },
-        { timeout: 60_000, interval: 250 },
+        { ...patience, interval: 250 },
       )
       .toBe(0);
 
@@ -204,5 +208,5 @@ describe("a campaign of kills", () => {
     // At least once, and not much more: only what was in flight is called again.
     expect(calls).toBeGreaterThanOrEqual(jobCount);
     expect(calls - jobCount).toBeLessThanOrEqual(kills * 12);
-  }, 120_000);
+  });
 });

@@ -95,7 +95,7 @@ export async function startCluster(): Promise<Cluster> {
           server = await startPostgres(options);
           break;
         } catch (error) {
-          if (Date.now() - started > 20_000) throw error;
+          if (Date.now() - started > 60_000) throw error;
           await delay(100);
         }
       }

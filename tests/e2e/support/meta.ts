@@ -2,6 +2,12 @@
 import type postgres from "postgres";
 import { expect } from "vitest";
 
+/**
+ * How long anything here may take. A call of the worker is a hint that may come while the last one goes
+ * to rest: then the schedule calls again within a minute.
+ */
+export const patience = { timeout: 100_000, interval: 100 };
+
 export interface SimulatedLead {
   id: string;
   form_id: string;
@@ -45,17 +51,14 @@ export function createMeta(simulatorUrl: string, sql: postgres.Sql) {
       control<{ ok: boolean; status: number }>("POST", "meta/verify", token ? { token } : {}),
 
     /** Waits until nothing is left to do about these leads. */
-    async settled(ids: string[], timeout = 30_000): Promise<void> {
+    async settled(ids: string[]): Promise<void> {
       await expect
-        .poll(
-          async () => {
-            const rows = await sql`
+        .poll(async () => {
+          const rows = await sql`
               select state from private.webhook_inbox
               where event_id = any(${ids.map((id) => `leadgen:${id}`)}) and state in ('received', 'processing')`;
-            return rows.length;
-          },
-          { timeout, interval: 100 },
-        )
+          return rows.length;
+        }, patience)
         .toBe(0);
     },
 
@@ -82,7 +85,7 @@ export function createMeta(simulatorUrl: string, sql: postgres.Sql) {
             sql`select 1 from private.jobs where kind = 'meta.backfill_form' and dedupe_key = ${formId}`.then(
               (rows) => rows.length,
             ),
-          { timeout: 30_000, interval: 100 },
+          patience,
         )
         .toBe(0);
     },
