@@ -226,8 +226,17 @@ $$;
 
 comment on function private.prepare_notification() is 'Takes medium for normal, and keeps read_at.';
 
+-- Our own writers say it as it is kept: they need not be corrected.
 create trigger prepare_notification
-  before insert or update on public.notifications
+  before insert on public.notifications
+  for each row when (
+    new.title <> btrim(new.title) or new.type <> lower(btrim(new.type)) or new.priority is null
+    or new.priority not in ('low', 'normal', 'high', 'urgent') or new.is_read or new.read_at is not null
+  )
+  execute function private.prepare_notification();
+
+create trigger prepare_notification_in_change
+  before update on public.notifications
   for each row execute function private.prepare_notification();
 
 create function private.announce_notifications() returns trigger
