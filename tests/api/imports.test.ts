@@ -233,6 +233,19 @@ describe("an import's file", () => {
     expect(await cells(imported.id)).toEqual([["Zoë", "Köln"]]);
   });
 
+  it("with bytes that are no text names the rows that have them", async () => {
+    const broken = Buffer.concat([
+      Buffer.from("Name,City\nZoë,Köln\n"),
+      Buffer.from("Ravi,K\u00f6ln\n", "latin1"),
+    ]);
+    // What the first piece is decides for the file: here the mark says UTF-8.
+    const imported = await read(Buffer.concat([Buffer.from("\ufeff"), broken]));
+    expect((await report(manager, imported.id)).map((row) => row.code)).toEqual([
+      null,
+      "encoding_invalid",
+    ]);
+  });
+
   it("keeps quotes, line breaks and formulas as what they are", async () => {
     const imported = await read('Name,Note\r\n"Nair, ""Asha""","two\r\nlines"\r\n=1+1,@x\r\n\r\n');
     expect(await cells(imported.id)).toEqual([
@@ -314,6 +327,17 @@ describe("an import's file", () => {
     expect(await file.data?.text()).toBe(
       "row,code,field,message\r\n1,phone_invalid,phone,This is not a phone number.\r\n",
     );
+
+    // Without the column that was wrong nothing is, and the file goes.
+    await map(manager, imported, { Name: "name" });
+    await step(manager, "import_dry_run", imported.id);
+    await expect
+      .poll(async () => (await settled(imported.id)).error_path, { timeout: 10_000 })
+      .toBeNull();
+    const gone = await manager.client.storage
+      .from("imports")
+      .download(`${manager.id}/${imported.id}/errors.csv`);
+    expect(gone.error).not.toBeNull();
   });
 });
 

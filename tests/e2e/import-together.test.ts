@@ -6,6 +6,8 @@ import fc from "fast-check";
 import type postgres from "postgres";
 import { afterAll, describe, expect, it } from "vitest";
 import { connect } from "../helpers/database.ts";
+import { map, settled, start, step } from "../helpers/imports.ts";
+import { sql as admin, createTeam, createUser, unique, uniqueEmail } from "../helpers/index.ts";
 
 const sql = connect({ max: 1 });
 
@@ -303,4 +305,43 @@ describe("rows that are written together", () => {
     );
     expect(created).toBeGreaterThan(0);
   }, 180_000);
+});
+
+describe("a person who enquires while their row is being written", () => {
+  it("has one lead, and the rows beside them are written all the same", async () => {
+    const manager = await createUser({ role: "manager", team: await createTeam() });
+    const source = unique("Meanwhile");
+    const emails = [uniqueEmail(), uniqueEmail(), uniqueEmail()];
+    const read = await start(manager, `Name,Email\n${emails.map((e) => `One,${e}`).join("\n")}\n`);
+    await map(manager, read, undefined, { source, assigned_to: manager.id });
+    expect(await step(manager, "import_dry_run", read.id)).toMatchObject({ counts: { new: 3 } });
+
+    await sql.begin(async (tx) => {
+      const [made] = await tx<{ pid: number }[]>`
+        insert into public.leads (name, email, source, assigned_to)
+        values ('Meanwhile', ${emails[1]!}, ${source}, ${manager.id}) returning pg_backend_pid() as pid`;
+      const { error } = await manager.client.rpc("import_commit", { p_import_id: read.id });
+      expect(error).toBeNull();
+      // The chunk has not seen this lead, and cannot end before it.
+      await expect
+        .poll(
+          async () => {
+            const [waiting] = await admin()<{ n: number }[]>`
+              select count(*)::int as n from pg_stat_activity where ${made!.pid} = any (pg_blocking_pids(pid))`;
+            return waiting!.n;
+          },
+          { timeout: 15_000 },
+        )
+        .toBeGreaterThan(0);
+    });
+
+    expect(await settled(read.id)).toMatchObject({
+      status: "committed",
+      results: { created: 2, enquiries: 1 },
+    });
+    const leads = await admin()<{ email: string; enquiries_count: number }[]>`
+      select email, enquiries_count from public.leads where source = ${source} order by enquiries_count`;
+    expect(leads.map((lead) => lead.email).sort()).toEqual(emails.toSorted());
+    expect(leads.at(-1)).toEqual({ email: emails[1], enquiries_count: 2 });
+  }, 60_000);
 });

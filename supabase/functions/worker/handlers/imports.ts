@@ -33,6 +33,7 @@ interface OpenImport {
   columns: string[];
   rows_total: number;
   offset_bytes: number;
+  error_path: string | null;
 }
 
 interface Staged {
@@ -220,12 +221,19 @@ function writeReport(db: Database, storage: Storage): Handler {
         tx,
       ),
     );
-    if (problems.rows.length === 0) return undefined;
-    const path = `${opened.created_by}/${id}/errors.csv`;
-    const file = new TextEncoder().encode(problemsAsCsv(problems.rows));
-    await storage.write(bucket, path, file, "text/csv");
+    let path: string | null = null;
+    if (problems.rows.length > 0) {
+      path = `${opened.created_by}/${id}/errors.csv`;
+      const file = new TextEncoder().encode(problemsAsCsv(problems.rows));
+      await storage.write(bucket, path, file, "text/csv");
+    } else if (opened.error_path) {
+      // Of an earlier try, whose faults are mended.
+      await storage.remove(bucket, [opened.error_path]);
+    } else {
+      return undefined;
+    }
     return async (tx) => {
-      await sql`select private.import_reported(${id}::uuid, ${path})`.execute(tx);
+      await sql`select private.import_reported(${id}::uuid, ${path}::text)`.execute(tx);
     };
   };
 }
