@@ -325,4 +325,41 @@ begin
 end
 $$;
 
+-- Working hours, and what is promised of leads: of those of the last ten days, the first conversation was a call.
+
+insert into public.business_hours (weekday, opens, closes)
+select d, h.opens, h.closes
+from generate_series(1, 6) d
+join (values ('09:00', '13:00'), ('14:00', '19:00')) h (opens, closes) on d < 6 or h.opens = '09:00'
+where exists (select from demo_people);
+
+insert into public.holidays (day, name)
+select (extract(year from now())::integer + 1 || h.day)::date, h.name
+from (values ('-01-26', 'Republic Day'), ('-08-15', 'Independence Day')) h (day, name)
+where exists (select from demo_people);
+
+insert into public.sla_policies (name, kind, stage, source, target_minutes, warn_before_minutes, escalate_after_minutes, active_since)
+select p.name, p.kind, p.stage, p.source, p.target, p.warn, p.escalate, now() - interval '10 days'
+from (values
+  ('Answer ad leads within four hours', 'first_response', null, 'Facebook Ad', 240, 30, 240),
+  ('Answer the website within a working day', 'first_response', null, 'Website', 540, 60, 540),
+  ('Speak again within three working days', 'follow_up', 'contacted', null, 1620, 120, null)
+) p (name, kind, stage, source, target, warn, escalate)
+where exists (select from demo_people);
+
+insert into public.calls (lead_id, agent_id, outcome, started_at, duration)
+select l.id, l.assigned_to, 'connected', h.first_at, 120 + 7 * (l.lead_no % 60)
+from public.leads l
+cross join lateral (select min(h.changed_at) as first_at from public.lead_history h where h.lead_id = l.id) h
+where l.created_at > now() - interval '10 days' and h.first_at is not null and l.assigned_to is not null
+order by h.first_at;
+
+do $$
+begin
+  perform private.sla_apply(array(select l.id from public.leads l where l.created_at > now() - interval '10 days'));
+
+  perform private.refresh_risks(array(select l.id from public.leads l));
+end
+$$;
+
 drop table demo_people;

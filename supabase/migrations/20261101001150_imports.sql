@@ -852,7 +852,8 @@ begin
       where a.attrelid = c.child and a.attname = 'id' and a.atttypid = 'uuid'::regtype and not a.attisdropped
     ) as has_id
     from private.lead_children() c
-    where c.child <> 'public.notifications'::regclass
+    -- These the system writes by itself.
+    where c.child not in ('public.notifications'::regclass, 'public.sla_timers'::regclass, 'public.lead_risks'::regclass)
   loop
     execute format(
       'select array_agg(distinct c.%1$I) from %2$s c where c.%1$I = any ($1) and %3$s',

@@ -354,6 +354,37 @@ export type Database = {
           },
         ];
       };
+      business_hours: {
+        Row: {
+          closes: string;
+          created_at: string;
+          id: string;
+          opens: string;
+          updated_at: string;
+          week_minutes: unknown;
+          weekday: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          closes: string;
+          created_at?: string;
+          id?: string;
+          opens: string;
+          updated_at?: string;
+          week_minutes?: never;
+          weekday: number;
+        };
+        Update: {
+          closes?: string;
+          created_at?: string;
+          id?: string;
+          opens?: string;
+          updated_at?: string;
+          week_minutes?: never;
+          weekday?: number;
+        };
+        Relationships: [];
+      };
       calls: {
         Row: {
           agent_id: string | null;
@@ -1210,6 +1241,28 @@ export type Database = {
           },
         ];
       };
+      holidays: {
+        Row: {
+          created_at: string;
+          day: string;
+          name: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          day: string;
+          name: string;
+          updated_at?: string;
+        };
+        Update: {
+          created_at?: string;
+          day?: string;
+          name?: string;
+          updated_at?: string;
+        };
+        Relationships: [];
+      };
       import_mappings: {
         Row: {
           created_at: string;
@@ -1986,6 +2039,103 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      lead_risks: {
+        Row: {
+          is_outdated: boolean;
+          lead_id: string;
+          lead_owner_id: string | null;
+          old_since: string | null;
+          quiet_since: string | null;
+          severity: number;
+          since: string;
+          sla_since: string | null;
+          tasks_since: string | null;
+          team_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          is_outdated?: boolean;
+          lead_id: string;
+          lead_owner_id?: string | null;
+          old_since?: string | null;
+          quiet_since?: string | null;
+          severity: number;
+          since?: never;
+          sla_since?: string | null;
+          tasks_since?: string | null;
+          team_id?: string | null;
+        };
+        Update: {
+          is_outdated?: boolean;
+          lead_id?: string;
+          lead_owner_id?: string | null;
+          old_since?: string | null;
+          quiet_since?: string | null;
+          severity?: number;
+          since?: never;
+          sla_since?: string | null;
+          tasks_since?: string | null;
+          team_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "lead_risks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: true;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: true;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: true;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "lead_risks_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "lead_risks_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -3304,6 +3454,188 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
+      };
+      sla_policies: {
+        Row: {
+          active_since: string;
+          created_at: string;
+          escalate_after_minutes: number | null;
+          id: string;
+          is_active: boolean;
+          is_in_business_hours: boolean;
+          kind: string;
+          name: string;
+          source: string | null;
+          stage: string | null;
+          target_minutes: number;
+          updated_at: string;
+          warn_before_minutes: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          active_since?: string;
+          created_at?: string;
+          escalate_after_minutes?: number | null;
+          id?: string;
+          is_active?: boolean;
+          is_in_business_hours?: boolean;
+          kind: string;
+          name: string;
+          source?: string | null;
+          stage?: string | null;
+          target_minutes: number;
+          updated_at?: string;
+          warn_before_minutes?: number | null;
+        };
+        Update: {
+          active_since?: string;
+          created_at?: string;
+          escalate_after_minutes?: number | null;
+          id?: string;
+          is_active?: boolean;
+          is_in_business_hours?: boolean;
+          kind?: string;
+          name?: string;
+          source?: string | null;
+          stage?: string | null;
+          target_minutes?: number;
+          updated_at?: string;
+          warn_before_minutes?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sla_policies_stage_fkey";
+            columns: ["stage"];
+            isOneToOne: false;
+            referencedRelation: "pipeline_stages";
+            referencedColumns: ["key"];
+          },
+        ];
+      };
+      sla_timers: {
+        Row: {
+          breached_at: string | null;
+          cancelled_at: string | null;
+          created_at: string;
+          due_at: string;
+          escalate_at: string | null;
+          escalated_at: string | null;
+          id: string;
+          kind: string;
+          lead_id: string;
+          lead_owner_id: string | null;
+          met_at: string | null;
+          next_at: string | null;
+          policy_id: string | null;
+          started_at: string;
+          team_id: string | null;
+          warn_at: string | null;
+          warned_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          breached_at?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          due_at: string;
+          escalate_at?: string | null;
+          escalated_at?: string | null;
+          id?: string;
+          kind: string;
+          lead_id: string;
+          lead_owner_id?: string | null;
+          met_at?: string | null;
+          next_at?: string | null;
+          policy_id?: string | null;
+          started_at: string;
+          team_id?: string | null;
+          warn_at?: string | null;
+          warned_at?: string | null;
+        };
+        Update: {
+          breached_at?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          due_at?: string;
+          escalate_at?: string | null;
+          escalated_at?: string | null;
+          id?: string;
+          kind?: string;
+          lead_id?: string;
+          lead_owner_id?: string | null;
+          met_at?: string | null;
+          next_at?: string | null;
+          policy_id?: string | null;
+          started_at?: string;
+          team_id?: string | null;
+          warn_at?: string | null;
+          warned_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sla_timers_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "sla_timers_policy_id_fkey";
+            columns: ["policy_id"];
+            isOneToOne: false;
+            referencedRelation: "sla_policies";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sla_timers_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       students: {
         Row: {
@@ -4733,6 +5065,17 @@ export type Database = {
         Args: { p_agent_id?: string; p_days?: number };
         Returns: Json;
       };
+      analytics_alerts: {
+        Args: { p_before?: Json; p_limit?: number };
+        Returns: {
+          created_at: string;
+          description: string;
+          link: string;
+          severity: string;
+          title: string;
+          type: string;
+        }[];
+      };
       analytics_calls: {
         Args: {
           p_agent_id?: string;
@@ -5319,6 +5662,20 @@ export type Database = {
           isOneToOne: false;
           isSetofReturn: true;
         };
+      };
+      leads_at_risk: {
+        Args: { p_before?: Json; p_limit?: number };
+        Returns: {
+          assigned_to: string;
+          id: string;
+          lead_id: string;
+          link: string;
+          name: string;
+          reasons: string[];
+          severity: string;
+          since: string;
+          team_id: string;
+        }[];
       };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
       merge_leads: {

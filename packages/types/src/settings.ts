@@ -1,5 +1,6 @@
 /** Settings: rows of `system_settings` (also `app_settings`), and what a client may upsert. */
 import { z } from "zod";
+import { severitySchema } from "./alerts.ts";
 import { callOutcomes } from "./calls.ts";
 
 export const settingKeySchema = z
@@ -68,6 +69,14 @@ export const knownSettings = {
   "security.rate_limit.admin_per_minute": callsPerMinute,
   "security.rate_limit.webhooks_per_minute": callsPerMinute,
   "security.rate_limit.address_header": z.string().min(1).max(100),
+  "alerts.stale_after_days": z.number().int().min(1).max(365),
+  "alerts.old_after_days": z.number().int().min(1).max(3650),
+  "alerts.severity.sla_breach": severitySchema,
+  "alerts.severity.stale_lead": severitySchema,
+  "alerts.severity.old_lead": severitySchema,
+  "alerts.severity.overdue_task": severitySchema,
+  "alerts.severity.failed_integration": severitySchema,
+  "alerts.severity.dead_job": severitySchema,
   "audit.retention_months": z.number().int().min(0).max(1200),
   "notifications.retention_days": z.number().int().min(0).max(3650),
   "notifications.assignment_threshold": z.number().int().min(1).max(100),
