@@ -142,7 +142,7 @@ $$;
 
 comment on function private.audit(text, text, text, jsonb, jsonb) is 'Writes one entry in the caller''s name; by itself for what no row trigger sees, such as an export.';
 
-create function private.audit_erase(p_resource text, p_record_id text, p_records jsonb) returns integer
+create function private.audit_erase(p_resource text, p_record_id text, p_records jsonb, p_moments timestamptz[] default '{}') returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   record_ids record;
@@ -161,6 +161,10 @@ begin
     entries := entries + changed;
   end loop;
 
+  update public.audit_logs a
+  set before = private.blanked(a.before), after = private.blanked(a.after)
+  where a.created_at = any (p_moments);
+
   perform set_config('intake.erasing', '', true);
 
   perform private.audit('erase', p_resource, p_record_id, null, jsonb_build_object(
@@ -171,7 +175,7 @@ begin
 end
 $$;
 
-comment on function private.audit_erase(text, text, jsonb) is 'Takes the contents out of every entry about the records named, {table: [ids]}, and writes an entry that it did. The only way in which an entry changes: who did what to which row, and when, stays.';
+comment on function private.audit_erase(text, text, jsonb, timestamptz[]) is 'Takes the contents out of every entry about the records named, {table: [ids]}, and out of those written at certain moments, and writes an entry that it did. The only way in which an entry changes: who did what to which row, and when, stays.';
 
 create function private.record_key(p_table regclass, p_row jsonb) returns text
 language plpgsql stable set search_path = '' as $$
@@ -380,7 +384,7 @@ revoke all on function private.audit(text, text, text, jsonb, jsonb) from public
 
 revoke all on function private.blanked(jsonb) from public, anon, authenticated, service_role;
 
-revoke all on function private.audit_erase(text, text, jsonb) from public, anon, authenticated, service_role;
+revoke all on function private.audit_erase(text, text, jsonb, timestamptz[]) from public, anon, authenticated, service_role;
 
 revoke all on function private.record_key(regclass, jsonb) from public, anon, authenticated, service_role;
 

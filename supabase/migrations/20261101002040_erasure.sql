@@ -38,6 +38,20 @@ $$;
 
 comment on function private.rows_with(regclass, uuid[]) is 'These rows and all that goes when they are deleted.';
 
+create function private.merge_moments(p_lead_ids uuid[]) returns timestamptz[]
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return array(
+    select w.at
+    from public.lead_merges m
+    cross join lateral unnest(array[m.merged_at, m.unmerged_at]) w (at)
+    where m.source_ids && p_lead_ids and w.at is not null
+  );
+end
+$$;
+
+comment on function private.merge_moments(uuid[]) is 'When these leads were merged into others and taken out again: what the audit trail says of those others then is theirs too.';
+
 create function private.remove_rows(p_table text, p_ids uuid[]) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -70,6 +84,12 @@ begin
   delete from public.notifications n
   using public.reminders r
   where r.id = any (reminders) and n.user_id = r.agent_id and n.metadata ->> 'reminder_id' = r.id::text;
+
+  if p_table = 'leads' then
+    delete from public.lead_merges m where m.source_ids && p_ids;
+
+    delete from private.batch_leads b where b.target_id = any (p_ids);
+  end if;
 
   execute format('delete from public.%I x where x.id = any ($1)', p_table) using p_ids;
 
@@ -113,7 +133,7 @@ $$;
 comment on function private.files_to_remove(uuid[], uuid[], timestamptz, integer) is 'Files of notes that are gone, of imports that were read, and of uploads that became no import, as long as there are any: what the job files.remove works off.';
 
 create function private.erase_from_imports(p_leads uuid[], p_emails text[], p_phones text[], p_references text[]) returns uuid[]
-language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql volatile security definer set search_path = '' as $$
 declare
   imports uuid[] := array(select i.id from public.imports i);
   numbers text[] := array(select '%' || right(regexp_replace(p, '\D', '', 'g'), 10) || '%' from unnest(p_phones) p);
@@ -197,6 +217,7 @@ declare
   child_ids uuid[];
   records jsonb := '{}';
   imports uuid[];
+  moments timestamptz[];
 begin
   perform private.require_permission('leads.erase');
 
@@ -242,9 +263,7 @@ begin
     where a.resource = 'lead_identities' and coalesce(a.after, a.before) ->> 'lead_id' = any (ids::text[])
   )));
 
-  delete from public.lead_merges m where m.source_ids && ids;
-
-  delete from private.batch_leads b where b.target_id = any (ids);
+  moments := private.merge_moments(ids);
 
   -- Contacts, students and deals would outlive their lead; they go with the person.
   for child in
@@ -268,7 +287,7 @@ begin
     perform private.enqueue('files.remove', jsonb_build_object('import_ids', to_jsonb(imports)));
   end if;
 
-  perform private.audit_erase('leads', lead.id::text, records);
+  perform private.audit_erase('leads', lead.id::text, records, moments);
 
   return jsonb_build_object('message', 'Lead erased for good', 'lead_id', lead.lead_id, 'id', lead.id, 'batch_id', null);
 end
@@ -280,6 +299,7 @@ comment on function private.lead_erase(text) is 'Body of public.lead_delete(p_ha
 
 revoke all on function
   private.rows_with(regclass, uuid[]),
+  private.merge_moments(uuid[]),
   private.remove_rows(text, uuid[]),
   private.files_to_remove(uuid[], uuid[], timestamptz, integer),
   private.erase_from_imports(uuid[], text[], text[], text[]),

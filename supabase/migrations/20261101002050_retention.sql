@@ -35,6 +35,7 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
   kind record;
   ids uuid[];
+  moments timestamptz[];
   records jsonb;
   purged jsonb := '{}';
 begin
@@ -57,9 +58,10 @@ begin
 
     continue when ids is null;
 
+    moments := case kind.table_name when 'leads' then private.merge_moments(ids) else '{}' end;
     records := private.remove_rows(kind.table_name, ids);
 
-    perform private.audit_erase(kind.table_name, null, records);
+    perform private.audit_erase(kind.table_name, null, records, moments);
 
     purged := purged || jsonb_build_object(kind.table_name, cardinality(ids));
   end loop;

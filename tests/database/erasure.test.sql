@@ -122,6 +122,10 @@ select private.enqueue('export.expire', jsonb_build_object('export_id', export),
 
 select tests.authenticate_as((select admin from people));
 
+select lives_ok(
+  'select public.unmerge((public.merge_leads(other, array[lead]) ->> ''merge_id'')::uuid) from given', 'it was merged into somebody else by mistake, and taken apart again'
+);
+
 select lives_ok('select public.merge_leads(lead, array[twin]) from given', 'another lead is merged into it');
 
 select lives_ok('select public.lead_bulk_tag(array[lead], array[''quixote'']) from given', 'a batch remembers it');
@@ -230,6 +234,10 @@ select is_empty(
 -- The trail is changed by nobody else
 
 select is(pg_temp.refusal('update public.audit_logs set before = null'), '42501 audit_is_append_only: UPDATE', 'the owner of the database changes no entry');
+
+select is(
+  pg_temp.refusal('update public.audit_logs set before = private.blanked(before), after = private.blanked(after)'), '42501 audit_is_append_only: UPDATE', 'nor empties one'
+);
 
 select set_config('intake.erasing', 'on', true);
 

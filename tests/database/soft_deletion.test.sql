@@ -211,6 +211,10 @@ insert into public.calls (lead_id, agent_id, duration, notes) select lead, couns
 
 insert into public.notes (lead_id, content) select lead, 'Late' from given;
 
+insert into public.notes (lead_id, author_id, content, is_private, reminder_at) select lead, counselor, 'Late secret', true, now() from given, people;
+
+select is(private.remind(), 0, 'a private note that comes meanwhile reminds of nothing either');
+
 select is(
   (select count(*)::int from public.leads l, public.calls c, public.notes n, given g
     where l.id = g.lead and c.lead_id = l.id and c.notes = 'Late' and c.deleted_at = l.deleted_at and n.lead_id = l.id and n.content = 'Late' and n.deleted_at = l.deleted_at), 1,
@@ -233,7 +237,7 @@ select is(pg_temp.restores('calls', (select call from given)), null, 'the call c
 
 select tests.clear_authentication();
 
-select is(private.remind(), 2, 'what came due meanwhile reminds now');
+select is(private.remind(), 3, 'what came due meanwhile reminds now');
 
 select is(private.remind(), 0, 'once');
 
@@ -284,6 +288,19 @@ select '00000000-0000-7000-8000-0000000e0001', 'Merged', counselor, now(), lead 
 select tests.authenticate_as((select admin from people));
 
 select is(pg_temp.restores('leads', '00000000-0000-7000-8000-0000000e0001'), 'PT404 not_found: leads', 'a merged lead comes back by unmerge() alone');
+
+select lives_ok($$insert into public.leads (id, name, assigned_to) select '00000000-0000-7000-8000-0000000e0002', 'Source', counselor from people$$, 'another lead');
+
+select lives_ok($$insert into public.tasks (title, lead_id) values ('Of the source', '00000000-0000-7000-8000-0000000e0002')$$, 'with a task');
+
+create temp table merge on commit drop as
+select (public.merge_leads(lead, array['00000000-0000-7000-8000-0000000e0002']::uuid[]) ->> 'merge_id')::uuid as id from given;
+
+select results_eq($$select lead_id from public.tasks where title = 'Of the source'$$, 'select lead from given', 'is merged, and its task is the target''s, live');
+
+select lives_ok('select public.unmerge(id) from merge', 'is taken apart again');
+
+select results_eq($$select lead_id from public.tasks where title = 'Of the source'$$, $$values ('00000000-0000-7000-8000-0000000e0002'::uuid)$$, 'and has its task, live');
 
 -- The list
 
