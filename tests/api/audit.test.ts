@@ -87,7 +87,7 @@ describe("the trail", () => {
     expect(entry.session_id).not.toBeNull();
   });
 
-  it("[D0-083] [D3-066] tells what an administrator did, with before and after", async () => {
+  it("[D0-083] [D2-041] [D3-066] tells what an administrator did, with before and after", async () => {
     const admin = await as("admin");
     const { logs } = await search(admin, { p_search: teamId });
     expect(logs.every((log) => log.user_id === people.admin)).toBe(true);

@@ -20,11 +20,12 @@ describe("health", () => {
 });
 
 describe("admin_health", () => {
-  it("[D3-046] tells an administrator of server, database, jobs and performance", async () => {
+  it("[D3-046] [D4-088] tells an administrator of server, database, jobs and response times", async () => {
     const { data, error } = await (await as("admin")).rpc("admin_health");
     expect(error).toBeNull();
     const health = adminHealthSchema.parse(data);
     expect(health.cron.map((job) => job.name)).toContain("intake-record-metrics");
+    expect(health.performance.slow_statements?.length).toBeGreaterThan(0);
   });
 
   it.each(["manager.a", "counselor.a1"] as const)("refuses %s", async (person) => {

@@ -238,6 +238,65 @@ describe("creating", () => {
     });
   });
 
+  it("[D1-018] keeps the lead model, whose e-mail is one person's and whose stage and score have limits", async () => {
+    const email = uniqueEmail();
+    const model = {
+      name: "Alice Johnson",
+      email,
+      phone: uniquePhone(),
+      organization: "Sociovia",
+      job_title: "Director",
+      status: "new",
+      source: "LinkedIn",
+      value: 1200.5,
+    };
+    const { id } = await addLead(model);
+    const called = { p_lead_id: id, p_type: "call", p_content: "Interested" };
+    expect((await counselor.client.rpc("interaction_log", called)).error).toBeNull();
+    const { data } = await counselor.client
+      .from("leads")
+      .select(
+        "id, name, email, phone, company:organization, job_title, status, source, score, value, owner_id:assigned_to, created_at, updated_at, last_interaction_at",
+      )
+      .eq("id", id)
+      .single();
+    const { organization: company, ...kept } = model;
+    expect(data).toEqual({
+      ...kept,
+      id,
+      company,
+      owner_id: counselor.id,
+      score: expect.any(Number),
+      created_at: expect.any(String),
+      updated_at: expect.any(String),
+      last_interaction_at: expect.any(String),
+    });
+
+    const rest = { phone: null, organization: null, job_title: null };
+    const bare = await addLead({ name: "Bob", email: uniqueEmail() });
+    expect(bare).toMatchObject({ ...rest, status: "new", value: 0, last_interaction_at: null });
+    const second = await counselor.client.from("leads").insert({ name: "Al", email }).select("id");
+    expect(second.data).toEqual([]);
+    const taken = await counselor.client.from("leads").update({ email }).eq("id", bare.id);
+    expectError(taken, { code: "PT409", details: "person_known", status: 409 });
+
+    for (const status of ["contacted", "qualified", "proposal", "closed"]) {
+      const moved = await counselor.client.from("leads").update({ status }).eq("id", id);
+      expect(moved.error).toBeNull();
+    }
+    const elsewhere = await counselor.client
+      .from("leads")
+      .update({ status: "won" })
+      .eq("id", bare.id);
+    expectError(elsewhere, { code: "PT422", details: "stage_unknown", status: 422 });
+    for (const wanted of [-1, 101]) {
+      const [stored] = await sql()`
+        update public.leads set score = ${wanted} where id = ${id} returning score`;
+      expect(stored!.score).toBeGreaterThanOrEqual(0);
+      expect(stored!.score).toBeLessThanOrEqual(100);
+    }
+  });
+
   it("[D2-003] answers message, lead_id and id", async () => {
     const email = uniqueEmail();
     const phone = uniquePhone();

@@ -132,7 +132,7 @@ describe("a manager", () => {
 });
 
 describe("a counselor", () => {
-  it("[D3-054] works on the assigned leads, logs interactions and sees personal figures, and nothing wider", async () => {
+  it("[D2-041] [D3-054] works on the assigned leads, logs interactions and sees personal figures, and nothing wider", async () => {
     const [mine, given] = [await leadOf(counselor), await leadOf(colleague)];
     expect(await reach(counselor, [mine, given])).toEqual([1, 1]);
     expect((await assign(manager, [given], counselor)).data).toMatchObject({ assigned: 1 });

@@ -217,7 +217,7 @@ select unalike(
 
 select alike(
   pg_temp.plan(format('select * from public.timeline where entity_id = %L order by "timestamp" desc, id desc limit 50', lead)), '%Index Scan using activities_of_entity%',
-  'its page is read in order from its index') from given;
+  '[D2-041] its page is read in order from its index') from given;
 
 select tests.clear_authentication();
 

@@ -19,7 +19,7 @@ async function ask(facts: Partial<Facts> | Error) {
 }
 
 describe("health", () => {
-  it("is well with an empty queue", async () => {
+  it("[D4-088] is well with an empty queue", async () => {
     expect(await ask({})).toEqual({
       status: 200,
       body: {
@@ -41,7 +41,7 @@ describe("health", () => {
     expect(await ask(facts)).toMatchObject({ status: 200, body: { status, queue } });
   });
 
-  it("is down, with no reason given, when the database does not answer", async () => {
+  it("[D4-088] is down, with no reason given, when the database does not answer", async () => {
     const answer = await ask(new Error("password authentication failed for user postgres"));
     expect(answer.status).toBe(503);
     expect(answer.body).toMatchObject({ status: "down", database: "down" });

@@ -79,7 +79,7 @@ describe("an answer", () => {
     expect(forged.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it("has the security headers, errors included", async () => {
+  it("[D4-086] has the security headers, errors included", async () => {
     const { app } = open();
     for (const path of ["/sample/fail/bug", "/sample/nothing", "/sample/openapi.json"]) {
       const { headers } = await app.request(path);
@@ -89,7 +89,7 @@ describe("an answer", () => {
     }
   });
 
-  it("allows the listed origins and no other", async () => {
+  it("[D4-086] allows the listed origins and no other", async () => {
     const { app } = open();
     const ask = (origin: string) =>
       app.request("/sample/echo", {
@@ -102,14 +102,27 @@ describe("an answer", () => {
     expect(other.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  it("is logged in one line without query, body or error text of the database", async () => {
+  it("[D4-088] is logged in one line with its time, and an error in one more, without query, body or text of the database", async () => {
     const { app, lines } = open();
     await app.request("/sample/fail/duplicate?token=hidden");
     expect(lines).toHaveLength(2);
     const text = lines.join("\n");
     expect(text).not.toMatch(/asha|hidden/);
-    expect(JSON.parse(lines[0]!)).toMatchObject({ sqlstate: "23505", constraint: "one" });
-    expect(JSON.parse(lines[1]!)).toMatchObject({ path: "/sample/fail/duplicate", status: 500 });
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      level: "error",
+      message: "failed",
+      sqlstate: "23505",
+      constraint: "one",
+      request_id: expect.any(String),
+    });
+    expect(JSON.parse(lines[1]!)).toMatchObject({
+      level: "error",
+      message: "request",
+      method: "GET",
+      path: "/sample/fail/duplicate",
+      status: 500,
+      ms: expect.any(Number),
+    });
   });
 });
 
@@ -161,7 +174,7 @@ describe("a refusal", () => {
       "content_encoding_refused",
     ],
     ["another method", { method: "DELETE" }, 405, "method_not_allowed: POST"],
-  ])("answers %s", async (_, init, status, details) => {
+  ])("[D4-086] answers %s", async (_, init, status, details) => {
     expect(await body("/sample/echo", init)).toMatchObject({ status, details });
   });
 
@@ -186,7 +199,7 @@ describe("a rate limit", () => {
     return { request, lines };
   }
 
-  it("[D0-087] refuses with 429, when to come back, and the shape of every refusal", async () => {
+  it("[D0-087] [D4-086] refuses with 429, when to come back, and the shape of every refusal", async () => {
     const { request, lines } = limited(async () => 17);
     const response = await request("/sample");
     expect([response.status, response.headers.get("retry-after")]).toEqual([429, "17"]);

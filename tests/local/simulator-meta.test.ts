@@ -355,7 +355,7 @@ describe("the simulated Meta Lead Ads", () => {
       expect((await ask(lead.id)).status).toBe(200);
     });
 
-    it("server_error, token_expired and garbage answer what they say", async () => {
+    it("[D4-091] server_error, token_expired and garbage answer what they say", async () => {
       const { lead } = await createLead({ deliver: false });
       await control("POST", "faults", { kind: "server_error", status: 502 });
       expect(await ask(lead.id)).toMatchObject({ status: 502, body: { error: { code: 1 } } });
@@ -368,7 +368,7 @@ describe("the simulated Meta Lead Ads", () => {
       await expect(ask(lead.id)).rejects.toThrow(SyntaxError);
     });
 
-    it("reset breaks the connection after the request was read, hang never answers", async () => {
+    it("[D4-091] reset breaks the connection after the request was read, hang never answers", async () => {
       const { lead } = await createLead({ deliver: false });
       await control("POST", "faults", { kind: "reset" });
       await expect(ask(lead.id)).rejects.toThrow("fetch failed");

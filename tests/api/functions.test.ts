@@ -1,0 +1,52 @@
+/** What every edge function does with a request, whatever it is for: over HTTP, as a client sees it. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { intakeErrorSchema } from "../../packages/types/src/errors.ts";
+import { as, stack } from "../helpers/index.ts";
+
+const folder = join(import.meta.dirname, "../../supabase/functions");
+const functions = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !entry.name.startsWith("_"))
+  .map((entry) => entry.name);
+
+async function call(path: string, init: RequestInit & { headers?: Record<string, string> } = {}) {
+  const { data } = await (await as("admin")).auth.getSession();
+  return fetch(`${stack().url}/functions/v1/${path}`, {
+    ...init,
+    headers: { authorization: `Bearer ${data.session?.access_token}`, ...init.headers },
+  });
+}
+
+describe.each(functions)("the function %s", (name) => {
+  it("[D4-086] answers with security headers, to a stranger's page too, which may not read it", async () => {
+    const stranger = { origin: "https://stranger.example.test" };
+    for (const path of [`${name}/openapi.json`, `${name}/nowhere`]) {
+      const { headers } = await call(path, { headers: stranger });
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+      expect(headers.get("x-frame-options")).toBe("DENY");
+      expect(headers.get("content-security-policy")).toBe(
+        "default-src 'none'; frame-ancestors 'none'",
+      );
+      expect(headers.get("strict-transport-security")).toMatch(/^max-age=\d{8}/);
+      expect(headers.get("referrer-policy")).toBe("no-referrer");
+      expect(headers.get("access-control-allow-origin")).toBeNull();
+    }
+  });
+
+  it.each([
+    ["a path that is none", { method: "POST", body: "{}" }, "nowhere/at/all", 404],
+    ["a method that is not meant", { method: "DELETE" }, "openapi.json", 405],
+    [
+      "a compressed body",
+      { method: "POST", body: "{}", headers: { "content-encoding": "gzip" } },
+      "nowhere",
+      415,
+    ],
+    ["a body too large", { method: "POST", body: "x".repeat(300 * 1024) }, "nowhere", 413],
+  ])("[D4-086] refuses %s in the shape of every refusal", async (_, init, path, status) => {
+    const response = await call(`${name}/${path}`, init);
+    const body = intakeErrorSchema.parse(await response.json());
+    expect([response.status, body.code]).toEqual([status, `PT${status}`]);
+  });
+});
