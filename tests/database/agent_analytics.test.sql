@@ -80,7 +80,8 @@ from people, (values
   ('sent', timestamptz '2025-03-31 23:59:59+05:30', null::timestamptz, null::uuid),
   ('sent', '2025-04-01 00:00+05:30', null, null),
   ('sent', '2025-03-02 12:00+05:30', null, gen_random_uuid()),
-  ('scheduled', null, '2025-03-02 12:00+05:30', null)
+  ('scheduled', null, '2025-03-02 12:00+05:30', null),
+  ('bounced', '2025-03-02 12:00+05:30', null, null)
 ) m (status, sent_at, scheduled_at, campaign_id);
 
 insert into public.notes (author_id, user_id, lead_id, content, is_private, created_at)
