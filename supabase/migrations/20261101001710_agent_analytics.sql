@@ -105,6 +105,9 @@ language plpgsql stable security invoker set search_path = '' as $$
 declare
   zone constant text := private.organization_timezone();
   good constant text[] := private.successful_outcomes();
+  -- Not in the query, which might ask once per row.
+  since constant timestamptz := private.day_start(coalesce(p_from, '-infinity'));
+  until constant timestamptz := private.day_start(coalesce(p_to + 1, 'infinity'));
 begin
   return query
   select
@@ -119,8 +122,8 @@ begin
   from public.calls c
   where c.deleted_at is null
     and c.agent_id = any (p_agent_ids)
-    and c.occurred_at >= private.day_start(coalesce(p_from, '-infinity'))
-    and c.occurred_at < private.day_start(coalesce(p_to + 1, 'infinity'))
+    and c.occurred_at >= since
+    and c.occurred_at < until
   group by 1, 2;
 end
 $$;
@@ -247,6 +250,8 @@ declare
   won constant smallint := private.won_position();
   last_day constant date := (now() at time zone zone)::date;
   first_day date;
+  since timestamptz;
+  until constant timestamptz := private.day_start(last_day + 1);
   totals jsonb;
   score_before numeric;
   change numeric;
@@ -257,6 +262,7 @@ begin
   end if;
 
   first_day := last_day - p_days + 1;
+  since := private.day_start(first_day);
   totals := private.agent_totals(agent, first_day, last_day);
   score_before := (private.agent_totals(agent, first_day - p_days, first_day - 1) ->> 'performance_score')::numeric;
   change := (totals ->> 'performance_score')::numeric - score_before;
@@ -279,7 +285,7 @@ begin
     select (x.created_at at time zone zone)::date as day, count(*) as leads, count(*) filter (where x.max_stage >= won) as enrollments
     from public.leads x
     where x.assigned_to = agent and x.deleted_at is null
-      and x.created_at >= private.day_start(first_day) and x.created_at < private.day_start(last_day + 1)
+      and x.created_at >= since and x.created_at < until
     group by 1
   ) l on l.day = d.day;
 
