@@ -511,46 +511,26 @@ $$;
 
 comment on function private.team_of_assignee(uuid) is 'The team of a person to whom the caller may give work. Errors: permission_denied, assignee_unavailable.';
 
-create function private.belong_to_person() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  if tg_op = 'INSERT' then
-    if auth.uid() is not null then
-      new.created_by := private.gate_own();
-      new.assigned_to := coalesce(new.assigned_to, new.created_by);
-    end if;
-
-    if new.assigned_to is not null then
-      new.team_id := private.team_of_assignee(new.assigned_to);
-    end if;
-  elsif new.assigned_to is distinct from old.assigned_to then
-    new.team_id := case when new.assigned_to is not null then private.team_of_assignee(new.assigned_to) end;
-  end if;
-
-  return new;
-end
-$$;
-
-comment on function private.belong_to_person() is 'What hangs on no lead belongs to a person, by default to whoever enters it, and to their team.';
-
 create function private.follow_lead() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
+  -- An organization hangs on none.
+  lead constant uuid := to_jsonb(new) ->> 'lead_id';
   deleted timestamptz;
 begin
   if tg_op = 'INSERT' and auth.uid() is not null then
     new.created_by := private.gate_own();
   end if;
 
-  if new.lead_id is not null then
+  if lead is not null then
     -- Whoever moves the lead waits for this row, or this row for them: neither misses the other.
     select l.assigned_to, l.team_id, l.deleted_at into new.assigned_to, new.team_id, deleted
     from public.leads l
-    where l.id = new.lead_id
+    where l.id = lead
     for no key update;
 
-    if not found or (deleted is not null and (tg_op = 'INSERT' or new.lead_id is distinct from old.lead_id)) then
-      perform private.fail('lead_not_found', new.lead_id::text);
+    if not found or (deleted is not null and (tg_op = 'INSERT' or lead is distinct from old.lead_id)) then
+      perform private.fail('lead_not_found', lead::text);
     end if;
 
     return new;
@@ -572,10 +552,10 @@ begin
 end
 $$;
 
-comment on function private.follow_lead() is 'What hangs on a lead belongs to whom the lead belongs to; without one to a person, as an organization does.';
+comment on function private.follow_lead() is 'What hangs on a lead belongs to whom the lead belongs to; without one to a person, by default to whoever enters it, and to their team.';
 
-create trigger belong_to_person before insert or update of assigned_to, team_id on public.organizations
-  for each row execute function private.belong_to_person();
+create trigger follow_lead before insert or update of assigned_to, team_id on public.organizations
+  for each row execute function private.follow_lead();
 
 create trigger follow_lead before insert or update of lead_id, assigned_to, team_id on public.contacts
   for each row execute function private.follow_lead();
@@ -906,8 +886,6 @@ grant insert (id, assigned_to, lead_id, organization_id, contact_id, name, value
 grant select, insert, update, delete on public.organizations, public.contacts, public.students, public.deals to service_role;
 
 revoke all on function private.team_of_assignee(uuid) from public, anon, authenticated, service_role;
-
-revoke all on function private.belong_to_person() from public, anon, authenticated, service_role;
 
 revoke all on function private.follow_lead() from public, anon, authenticated, service_role;
 
