@@ -120,7 +120,17 @@ async function run(engine: Engine): Promise<boolean> {
   const pool = engine.admin;
   const [people] = await pool`select count(*)::int as n from public.profiles`;
   if (people?.n === 0) await seedPeople(pool);
-  const sql = (await pool.reserve()) as unknown as postgres.Sql;
+  const sql = await pool.reserve();
+  try {
+    return await runOn(sql, engine);
+  } finally {
+    // Or the engine waits for it for ever.
+    sql.release();
+  }
+}
+
+async function runOn(sql: postgres.ReservedSql, engine: Engine): Promise<boolean> {
+  const pool = engine.admin;
   const phases: Phase[] = [];
   const importer = personId("admin", 0);
   const claims = JSON.stringify({ sub: importer, role: "authenticated", session_id: importer });
@@ -164,15 +174,20 @@ async function run(engine: Engine): Promise<boolean> {
   const complete = Number(end?.results?.created) === ROWS;
   const ratios = compare(phases);
   await report(engine, phases, ratios, complete);
-  return complete && ratios.commit >= RATIO_LIMIT;
+  return complete && judged(ratios) >= RATIO_LIMIT;
 }
 
 interface Ratios {
-  /** What is judged: the floor is the writing of leads alone, and so is this. */
+  /** The floor is the writing of leads alone, and so is this. */
   commit: number;
+  /** What is judged where it is known: of the same code the clock has said 0.3 and 0.7 on a machine with other work. */
   commit_by_cpu: number;
   /** Reading the file and the dry run included, of which the floor has nothing. */
   whole_path: number;
+}
+
+function judged({ commit, commit_by_cpu }: Ratios): number {
+  return Number.isNaN(commit_by_cpu) ? commit : commit_by_cpu;
 }
 
 function compare(phases: Phase[]): Ratios {
@@ -221,9 +236,10 @@ async function report(
       })),
     )}\n\n`,
   );
-  out.write(`commit at ${ratios.commit.toFixed(2)} of the floor's rate, wanted ${RATIO_LIMIT}: `);
-  out.write(`${complete && ratios.commit >= RATIO_LIMIT ? "holds" : "DOES NOT HOLD"}\n`);
-  out.write(`by the processor's time ${ratios.commit_by_cpu.toFixed(2)}; `);
+  const holds = complete && judged(ratios) >= RATIO_LIMIT;
+  out.write(`commit at ${judged(ratios).toFixed(2)} of the floor's rate, wanted ${RATIO_LIMIT}: `);
+  out.write(`${holds ? "holds" : "DOES NOT HOLD"}\n`);
+  out.write(`by the clock ${ratios.commit.toFixed(2)}; `);
   out.write(`the whole path, reading and dry run included, ${ratios.whole_path.toFixed(2)}\n`);
   const folder = join(import.meta.dirname, "results");
   await mkdir(folder, { recursive: true });
