@@ -95,7 +95,7 @@ describe.runIf(stack().simulatorUrl && process.platform === "linux")(
       `;
     });
 
-    it.each(functions)("[D0-087] is refused by %s, and told when to come back", async (name) => {
+    it.each(functions)("is refused by %s, and told when to come back", async (name) => {
       const { status, retryAfter, body } = await call(name, network);
       expect(status, body).toBe(429);
       expect(Number(retryAfter)).toBeGreaterThan(0);
