@@ -102,8 +102,9 @@ $$;
 
 comment on function private.alert_severity(text) is 'How grave alerts of a type are, by the settings alerts.severity.*.';
 
+-- By index whatever the statistics say: called while a sweep fills the tables that it reads.
 create function private.refresh_risks(p_leads uuid[]) returns integer
-language plpgsql volatile security definer set search_path = '' as $$
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
 declare
   rank_of_sla constant integer := array_position(private.severities(), private.alert_severity('sla_breach'));
   rank_of_tasks constant integer := array_position(private.severities(), private.alert_severity('overdue_task'));
@@ -314,8 +315,8 @@ declare
     from public.lead_risks k
     join public.leads l on l.id = k.lead_id
     where k.quiet_since is not null and k.quiet_since <= $1 and %s
-      -- The sweep is a minute behind.
-      and coalesce(l.last_interaction_at, l.created_at) + $7 = k.quiet_since
+      -- The sweep is a minute behind. Not an equality, of which the planner would expect one row, and join by hash.
+      and coalesce(l.last_interaction_at, l.created_at) + $7 <= k.quiet_since
       and (k.quiet_since, 'stale_lead', '/leads/' || l.lead_id, 'Stale lead') < ($1, $2, $3, $4)
     order by 5 desc, 4 desc, 2 desc
     limit $5)
