@@ -401,7 +401,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.lead_bulk_delete(p_lead_ids);
 $$;
 
-comment on function public.lead_bulk_delete(uuid[]) is 'Takes 1 to 1000 leads, with their tasks, calls, reminders and messages, out of everybody''s sight. Answers {batch_id, changed, unchanged, refused[], not_found[]}. Needs leads.delete. Errors: permission_denied, argument_invalid.';
+comment on function public.lead_bulk_delete(uuid[]) is 'Takes 1 to 1000 leads, with the tasks, calls, reminders, notes and messages of each, out of everybody''s sight. Answers {batch_id, changed, unchanged, refused[], not_found[]}. Needs leads.delete. Errors: permission_denied, argument_invalid.';
 
 create function public.lead_delete(p_id text, p_hard boolean default false) returns jsonb
 language plpgsql volatile security invoker set search_path = '' as $$
@@ -423,7 +423,7 @@ begin
 end
 $$;
 
-comment on function public.lead_delete(text, boolean) is 'Takes a lead (by id or number), with its tasks, calls, reminders and messages, out of everybody''s sight. Answers {message, lead_id, id, batch_id}; lead_restore() or batch_undo() brings it back. With p_hard a lead, deleted or not, is erased for good, with its contacts, students and deals, its files and what the audit trail says of it: batch_id is null. Needs leads.delete, with p_hard leads.erase. Errors: lead_not_found, lead_is_merged, permission_denied. Answers D2-006, D4-025.';
+comment on function public.lead_delete(text, boolean) is 'Takes a lead (by id or number), with its tasks, calls, reminders, notes and messages, out of everybody''s sight. Answers {message, lead_id, id, batch_id}; lead_restore() or batch_undo() brings it back. With p_hard a lead, deleted or not, is erased for good, with its contacts, students and deals, its files and what the audit trail says of it: batch_id is null. Needs leads.delete, with p_hard leads.erase. Errors: lead_not_found, lead_is_merged, permission_denied. Answers D2-006, D4-025.';
 
 create function public.lead_restore(p_id text) returns jsonb
 language sql volatile security invoker set search_path = '' as $$

@@ -159,6 +159,14 @@ select set_eq(
   $$values ('committed'), ('orphan')$$, 'their files go, and uploads that became no import'
 );
 
+-- What points at what is purged
+
+select is_empty(
+  $$select k.conrelid::regclass::text || '.' || k.conname from pg_constraint k join private.soft_deletable s on k.confrelid = to_regclass('public.' || s.table_name)
+    where k.contype = 'f' and k.confdeltype not in ('c', 'n')$$,
+  'lets it go'
+);
+
 -- The rest
 
 update public.system_settings set value = '90' where key in ('retention.export_days', 'retention.dead_job_days', 'retention.read_notification_days');
