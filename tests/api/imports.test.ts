@@ -140,6 +140,30 @@ describe("an import", () => {
     );
   });
 
+  it("opens nobody the way past the triggers that its chunks take", async () => {
+    const { error } = await manager.client.rpc(
+      "set_config" as never,
+      {
+        setting_name: "intake.prepared",
+        new_value: "on",
+        is_local: false,
+      } as never,
+    );
+    expect(error?.code).toBe("PGRST202");
+    const [reachable] = await sql()`
+      select count(*)::int as functions from pg_proc p
+      where p.pronamespace = 'public'::regnamespace and p.prosrc ~ 'intake\\.(prepared|restore|importing)'`;
+    expect(reachable?.functions).toBe(0);
+    // What a client enters is prepared whatever it says.
+    const email = uniqueEmail();
+    const { data } = await manager.client
+      .from("leads")
+      .insert({ name: "By hand", email: ` ${email.toUpperCase()} ` })
+      .select("email, status")
+      .single();
+    expect(data).toEqual({ email, status: "new" });
+  });
+
   it("names no lead that the importer may not see", async () => {
     const email = uniqueEmail();
     await sql()`insert into public.leads (name, email, assigned_to) values ('Hidden', ${email}, ${stranger.id})`;
