@@ -179,6 +179,16 @@ select is(private.sla_apply(array(select id from public.leads where name = 'Late
 
 select results_eq($$select met_at, breached_at from public.sla_timers t join public.leads l on l.id = t.lead_id where l.name = 'Late sweep' and t.kind = 'first_response'$$, $$values (pg_temp.at(75), pg_temp.at(60))$$, 'but the record is what it would have been');
 
+insert into public.leads (name, assigned_to, created_at, status_changed_at) select 'Seen before', counselor, start, start from people, given;
+
+do $$ begin perform private.sla_apply(array(select id from public.leads where name = 'Seen before'), pg_temp.at(1)); end $$;
+
+insert into public.communications (lead_id, type, user_id, sent_at) select l.id, 'email', p.counselor, pg_temp.at(75) from public.leads l, people p where l.name = 'Seen before';
+
+select is(private.sla_apply(array(select id from public.leads where name = 'Seen before'), pg_temp.at(190)), 0, 'also where the timer was there before');
+
+select results_eq($$select met_at, breached_at from public.sla_timers t join public.leads l on l.id = t.lead_id where l.name = 'Seen before' and t.kind = 'first_response'$$, $$values (pg_temp.at(75), pg_temp.at(60))$$, 'with the same record');
+
 -- Who is told when nobody is there
 
 update public.profiles set is_active = false where id = (select counselor from people);
