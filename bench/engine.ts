@@ -33,9 +33,9 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
-/** An engine of its own with every migration applied, kept in `.local/bench` while they stay as they are. */
-export async function startEngine(): Promise<Engine> {
-  const dataDir = join(ROOT, ".local", "bench");
+/** An engine of its own with every migration applied, kept in `.local` while they stay as they are. */
+export async function startEngine(folder = "bench"): Promise<Engine> {
+  const dataDir = join(ROOT, ".local", folder);
   const marker = join(dataDir, "migrations.sha256");
   const wanted = await migrationsHash();
   if ((await readFile(marker, "utf8").catch(() => "")) !== wanted) {

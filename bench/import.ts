@@ -108,7 +108,7 @@ async function chunks(sql: postgres.Sql, id: string, label: string): Promise<voi
 }
 
 export async function benchImport(): Promise<boolean> {
-  const engine = await startEngine();
+  const engine = await startEngine("bench-import");
   try {
     return await run(engine);
   } finally {
