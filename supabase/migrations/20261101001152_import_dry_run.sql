@@ -1,0 +1,246 @@
+-- The dry run of an import: what each staged row says, what is wrong with it, and what the commit would do.
+--
+-- Nothing but staged rows is written. What a row finds in the database may have changed by the commit, which
+-- asks again.
+
+-- Functions
+
+create function private.import_read_row(
+  p_cells text[], p_columns integer[], p_fields text[], p_defaults jsonb, p_owners jsonb, p_stages jsonb,
+  out fields jsonb, out code text, out detail text
+)
+language plpgsql stable set search_path = '' as $$
+declare
+  longest constant jsonb := '{"salutation": 40, "first_name": 150, "last_name": 150, "name": 300, "organization": 300, "website": 2048, "job_title": 200, "industry": 200, "gender": 40, "no_of_employees": 40, "territory": 200, "qualification": 200, "course": 200, "source": 100, "external_id": 200}';
+  custom jsonb := '{}';
+  field text;
+  cell text;
+begin
+  fields := '{}';
+
+  for i in 1 .. cardinality(p_fields) loop
+    field := p_fields[i];
+    cell := nullif(btrim(p_cells[p_columns[i]], E' \t\r\n\u00a0'), '');
+
+    if cell is null then
+      cell := p_defaults ->> field;
+
+      continue when cell is null;
+    end if;
+
+    -- A spreadsheet's way of saying "this is no formula", as in our own exports.
+    if cell like '''%' and cell ~ '^''[=+@-]' then
+      cell := substr(cell, 2);
+    end if;
+
+    case
+      when field in ('email', 'phone') then
+        begin
+          fields := fields || jsonb_build_object(field, case field when 'email' then private.normalize_email(cell) else private.normalize_phone(cell) end);
+        exception when sqlstate 'PT422' then
+          code := field || '_invalid';
+          detail := field;
+          return;
+        end;
+      when field in ('annual_revenue', 'value', 'experience') then
+        cell := replace(replace(cell, ',', ''), ' ', '');
+
+        if cell !~ '^[0-9]{1,12}(\.[0-9]{1,6})?$' or (field = 'experience' and cell::numeric >= 999.95) then
+          code := 'number_invalid';
+          detail := field;
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object(field, round(cell::numeric, case field when 'experience' then 1 else 2 end));
+      when field = 'status' then
+        if p_stages ->> lower(cell) is null then
+          code := 'stage_unknown';
+          detail := 'status';
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object('status', p_stages ->> lower(cell));
+      when field = 'assigned_to' then
+        if p_owners ->> lower(cell) is null then
+          code := 'assignee_unavailable';
+          detail := 'assigned_to';
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object('assigned_to', p_owners ->> lower(cell));
+      when field = 'currency' then
+        if not private.is_currency(upper(cell)) then
+          code := 'currency_invalid';
+          detail := 'currency';
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object('currency', upper(cell));
+      when field = 'tags' then
+        fields := fields || jsonb_build_object('tags', (
+          select coalesce(jsonb_agg(t.tag order by t.n), '[]')
+          from (select btrim(s.tag) as tag, min(s.n) as n from regexp_split_to_table(cell, '[;,|]') with ordinality s (tag, n) where btrim(s.tag) <> '' group by 1) t
+        ));
+
+        if jsonb_array_length(fields -> 'tags') > 50 then
+          code := 'value_too_long';
+          detail := 'tags';
+          return;
+        end if;
+      when field like 'custom\_fields.%' then
+        custom := custom || jsonb_build_object(substr(field, 15), cell);
+      else
+        if field in ('first_name', 'last_name', 'name') then
+          cell := btrim(regexp_replace(cell, '\s+', ' ', 'g'));
+        end if;
+
+        if length(cell) > (longest ->> field)::integer then
+          code := 'value_too_long';
+          detail := field;
+          return;
+        end if;
+
+        fields := fields || jsonb_build_object(field, cell);
+    end case;
+  end loop;
+
+  if custom <> '{}' then
+    if pg_column_size(custom) > 60000 then
+      code := 'value_too_long';
+      detail := 'custom_fields';
+      return;
+    end if;
+
+    fields := fields || jsonb_build_object('custom_fields', custom);
+  end if;
+
+  -- As a lead's own trigger does it: a name alone is split, parts are put together.
+  if fields ? 'name' and not fields ?| array['first_name', 'last_name'] then
+    fields := fields || jsonb_build_object(
+      'first_name', split_part(fields ->> 'name', ' ', 1),
+      'last_name', btrim(substr(fields ->> 'name', length(split_part(fields ->> 'name', ' ', 1)) + 1))
+    );
+  elsif fields ?| array['first_name', 'last_name'] then
+    fields := fields || jsonb_build_object('name', btrim(coalesce(fields ->> 'first_name', '') || ' ' || coalesce(fields ->> 'last_name', '')));
+  end if;
+
+  if length(fields ->> 'first_name') > 150 or length(fields ->> 'last_name') > 150 then
+    code := 'value_too_long';
+    detail := 'name';
+  elsif fields - array['source', 'status', 'currency', 'assigned_to', 'value'] = '{}' then
+    code := 'row_empty';
+  elsif coalesce(fields ->> 'name', '') = '' and not fields ?| array['email', 'phone'] then
+    code := 'row_nameless';
+  end if;
+end
+$$;
+
+comment on function private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb) is 'The fields of a row under a mapping, or the code of the first thing that is wrong with it and the field.';
+
+create function private.import_check_chunk(p_import public.imports, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  state private.import_state;
+  owner_column integer;
+  owners jsonb := '{}';
+  stages jsonb;
+  by_email boolean := coalesce((private.setting('leads.unique_email'))::boolean, true);
+  by_phone boolean := coalesce((private.setting('leads.unique_phone'))::boolean, true);
+  twin record;
+  earlier integer;
+begin
+  select * into state from private.import_state s where s.import_id = p_import.id;
+
+  select jsonb_object_agg(n.name, s.key) into stages
+  from public.pipeline_stages s
+  cross join lateral (values (lower(s.key)), (lower(s.name))) n (name);
+
+  owner_column := state.plan_columns[array_position(state.plan_fields, 'assigned_to')];
+
+  -- Each name of an owner is looked up once, and only within the importer's reach.
+  if owner_column is not null or p_import.defaults ? 'assigned_to' then
+    select coalesce(jsonb_object_agg(n.name, p.id), '{}') into owners
+    from (
+      select distinct lower(btrim(r.cells[owner_column])) as name
+      from private.import_rows r
+      where r.import_id = p_import.id and r.row_no between p_from and p_to
+      union
+      select lower(btrim(p_import.defaults ->> 'assigned_to'))
+    ) n
+    join public.profiles p on lower(p.email) = n.name or p.id::text = n.name
+    where private.may_assign_to(p.id);
+  end if;
+
+  -- Against the database, as it is now: the commit asks again. Scalars, because a join might be planned for
+  -- tables as small as they once were.
+  update private.import_rows r
+  set (fields, code, detail, email, phone, external_id, decision, duplicate_of, target_id) = (
+    select f.fields, f.code, f.detail, k.email, k.phone, k.external_id,
+      case when f.code is not null then 'invalid' when d.imported is not null then 'known' when d.known is not null then 'enquiry' else 'new' end,
+      null::integer,
+      -- The lead it belongs to, or the id that its own will have.
+      case when f.code is null then coalesce(d.imported, d.known, private.uuid_v7()) end
+    from private.import_read_row(r.cells, state.plan_columns, state.plan_fields, p_import.defaults, owners, stages) f
+    cross join lateral (
+      select case when f.code is null and by_email then f.fields ->> 'email' end as email,
+        case when f.code is null and by_phone then f.fields ->> 'phone' end as phone,
+        case when f.code is null then coalesce(f.fields ->> 'external_id', 'row:' || md5((f.fields - array['assigned_to', 'status'])::text)) end as external_id
+      offset 0
+    ) k
+    cross join lateral (
+      select
+        (
+          select e.lead_id
+          from public.lead_enquiries e
+          where e.source = coalesce(f.fields ->> 'source', 'Import') and e.external_id = k.external_id
+            and (select l.id from public.leads l where l.id = e.lead_id and l.deleted_at is null) is not null
+        ) as imported,
+        private.find_person(k.email, k.phone) as known
+      offset 0
+    ) d
+  )
+  where r.import_id = p_import.id and r.row_no between p_from and p_to
+    -- What reading the file found wrong stays wrong.
+    and (r.code is null or r.fields is not null);
+
+  -- Within the file, in its order: the same person as an earlier row that makes a lead, or the same row again.
+  for twin in
+    select r.row_no, r.email, r.phone, r.external_id
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision = 'new'
+      and exists (
+        select from private.import_rows o
+        where o.import_id = p_import.id and o.row_no < r.row_no and o.external_id = r.external_id
+        union all
+        select from private.import_rows o
+        where o.import_id = p_import.id and o.row_no < r.row_no and o.email = r.email
+        union all
+        select from private.import_rows o
+        where o.import_id = p_import.id and o.row_no < r.row_no and o.phone = r.phone
+      )
+    order by r.row_no
+  loop
+    select min(o.row_no) into earlier
+    from (
+      select x.row_no from private.import_rows x where x.import_id = p_import.id and x.external_id = twin.external_id and x.row_no < twin.row_no and x.decision = 'new'
+      union all
+      select x.row_no from private.import_rows x where x.import_id = p_import.id and x.email = twin.email and x.row_no < twin.row_no and x.decision = 'new'
+      union all
+      select x.row_no from private.import_rows x where x.import_id = p_import.id and x.phone = twin.phone and x.row_no < twin.row_no and x.decision = 'new'
+    ) o;
+
+    if earlier is not null then
+      update private.import_rows r set decision = 'duplicate', duplicate_of = earlier, target_id = null where r.import_id = p_import.id and r.row_no = twin.row_no;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function private.import_check_chunk(public.imports, integer, integer) is 'Reads rows under the mapping and decides about each.';
+
+-- Grants
+
+revoke all on function
+  private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb),
+  private.import_check_chunk(public.imports, integer, integer)
+  from public, anon, authenticated, service_role;

@@ -1,0 +1,400 @@
+-- The commit of an import, and its undo.
+--
+-- Rows of people nobody knows are written together, in as few statements as there are tables; a row of a known
+-- person goes by itself and becomes an enquiry. Both ways leave the same. Undo erases what nobody has touched
+-- since.
+
+-- The commit
+
+create function private.import_write_row(p_import_id uuid, p_row integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  entry private.import_rows;
+  row_source text;
+  reference text;
+  known uuid;
+  lead public.leads;
+  given jsonb;
+begin
+  select * into entry from private.import_rows r where r.import_id = p_import_id and r.row_no = p_row;
+
+  given := entry.fields;
+  row_source := coalesce(given ->> 'source', 'Import');
+  reference := entry.external_id;
+
+  perform private.lock_person(entry.email, entry.phone, row_source || ' ' || reference);
+
+  select e.lead_id into known
+  from public.lead_enquiries e
+  join public.leads l on l.id = e.lead_id and l.deleted_at is null
+  where e.source = row_source and e.external_id = reference;
+
+  if known is not null then
+    update private.import_rows r set outcome = 'skipped', target_id = known where r.import_id = p_import_id and r.row_no = p_row;
+    return;
+  end if;
+
+  -- The enquiry of a lead that is deleted has the reference: this one needs another.
+  if exists (select from public.lead_enquiries e where e.source = row_source and e.external_id = reference) then
+    reference := reference || ':' || p_import_id || ':' || p_row;
+  end if;
+
+  known := private.find_person(entry.email, entry.phone);
+
+  if known is not null then
+    select * into lead from public.leads l where l.id = known for no key update;
+
+    perform private.record_enquiry(known, row_source, 'import', reference, given || jsonb_build_object('import_id', p_import_id, 'row', p_row));
+
+    update private.import_rows r
+    set outcome = 'enquiry', target_id = known, external_id = reference, before = to_jsonb(lead),
+      version_after = (select l.version from public.leads l where l.id = known)
+    where r.import_id = p_import_id and r.row_no = p_row;
+
+    return;
+  end if;
+
+  if given ? 'assigned_to' and not private.may_assign_to((given ->> 'assigned_to')::uuid) then
+    perform private.fail('assignee_unavailable', given ->> 'assigned_to');
+  end if;
+
+  perform set_config('intake.enquiry', jsonb_build_object(
+    'channel', 'import', 'external_id', reference, 'payload', jsonb_build_object('import_id', p_import_id, 'row', p_row)
+  )::text, true);
+
+  insert into public.leads (
+    salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
+    annual_revenue, territory, qualification, experience, course, source, status, value, currency, tags, custom_fields, assigned_to
+  ) values (
+    given ->> 'salutation', coalesce(given ->> 'first_name', ''), coalesce(given ->> 'last_name', ''), coalesce(given ->> 'name', ''),
+    given ->> 'email', given ->> 'phone', given ->> 'organization', given ->> 'website', given ->> 'job_title', given ->> 'industry',
+    given ->> 'gender', given ->> 'no_of_employees', (given ->> 'annual_revenue')::numeric, given ->> 'territory',
+    given ->> 'qualification', (given ->> 'experience')::numeric, given ->> 'course', row_source, coalesce(given ->> 'status', ''),
+    coalesce((given ->> 'value')::numeric, 0), coalesce(given ->> 'currency', ''),
+    array(select jsonb_array_elements_text(coalesce(given -> 'tags', '[]'))), coalesce(given -> 'custom_fields', '{}'), (given ->> 'assigned_to')::uuid
+  ) returning * into lead;
+
+  perform set_config('intake.enquiry', '', true);
+
+  update private.import_rows r
+  set outcome = 'created', target_id = lead.id, external_id = reference,
+    -- After the triggers: whoever it was given to, it is as the import leaves it.
+    version_after = (select l.version from public.leads l where l.id = lead.id)
+  where r.import_id = p_import_id and r.row_no = p_row;
+end
+$$;
+
+comment on function private.import_write_row(uuid, integer) is 'Writes one row: a lead, an enquiry of a known one, or nothing if the row was imported before.';
+
+create function private.import_write_one(p_import_id uuid, p_row integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  said text;
+  what text;
+begin
+  for attempt in 1 .. 3 loop
+    begin
+      perform private.import_write_row(p_import_id, p_row);
+
+      return;
+    exception when others then
+      -- Somebody wrote the same person at this moment: the next look finds them.
+      continue when sqlstate = '23505' and attempt < 3;
+
+      -- What the next attempt may do better ends the chunk; what the row itself is wrong about ends the row.
+      if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
+        raise;
+      end if;
+
+      get stacked diagnostics said = pg_exception_detail, what = constraint_name;
+
+      update private.import_rows r
+      set outcome = 'failed',
+        code = case when sqlstate like 'PT4%' then split_part(said, ':', 1) else 'row_refused' end,
+        detail = case when sqlstate like 'PT4%' then null else nullif(what, '') end
+      where r.import_id = p_import_id and r.row_no = p_row;
+    end;
+  end loop;
+end
+$$;
+
+comment on function private.import_write_one(uuid, integer) is 'Writes one row as import_write_row() does; a row that is refused is marked.';
+
+create function private.import_write_new(p_import_id uuid, p_rows integer[], p_teams jsonb, p_stages jsonb) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  caller private.caller;
+  first_stage text := private.first_stage();
+  own_currency text := coalesce(private.setting('organization.currency') #>> '{}', 'INR');
+  by_email boolean := coalesce((private.setting('leads.unique_email'))::boolean, true);
+  by_phone boolean := coalesce((private.setting('leads.unique_phone'))::boolean, true);
+  own_team uuid;
+  own_owner uuid;
+begin
+  select * into caller from private.caller;
+
+  -- Without an owner in the file it is the importer's team's, or else theirs.
+  if caller.data_scope is distinct from 'all' then
+    own_team := caller.teams[1];
+
+    if own_team is null then
+      own_owner := caller.id;
+      own_team := private.team_of(caller.id);
+    end if;
+  end if;
+
+  perform set_config('intake.prepared', 'on', true);
+
+  insert into public.leads (
+    id, lead_no, salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
+    annual_revenue, territory, qualification, experience, course, source, status, max_stage, value, currency, tags, custom_fields,
+    email_slot, phone_slot, assigned_to, team_id, created_by
+  ) overriding system value
+  select
+    n.target_id, n.lead_no, n.f ->> 'salutation', coalesce(n.f ->> 'first_name', ''), coalesce(n.f ->> 'last_name', ''), coalesce(n.f ->> 'name', ''),
+    n.f ->> 'email', n.f ->> 'phone', n.f ->> 'organization', n.f ->> 'website', n.f ->> 'job_title', n.f ->> 'industry', n.f ->> 'gender',
+    n.f ->> 'no_of_employees', (n.f ->> 'annual_revenue')::numeric, n.f ->> 'territory', n.f ->> 'qualification', (n.f ->> 'experience')::numeric,
+    n.f ->> 'course', coalesce(n.f ->> 'source', 'Import'), n.stage, (p_stages ->> n.stage)::smallint, coalesce((n.f ->> 'value')::numeric, 0),
+    coalesce(n.f ->> 'currency', own_currency),
+    case when n.f ? 'tags' then array(select jsonb_array_elements_text(n.f -> 'tags')) else '{}' end, coalesce(n.f -> 'custom_fields', '{}'),
+    case when by_email or n.f -> 'email' is null then 0 else n.lead_no end, case when by_phone or n.f -> 'phone' is null then 0 else n.lead_no end,
+    coalesce(n.owner_id, own_owner), case when n.owner_id is null then own_team else (p_teams ->> n.owner_id::text)::uuid end, caller.id
+  from (
+    select r.target_id, r.fields as f, coalesce(r.fields ->> 'status', first_stage) as stage, (r.fields ->> 'assigned_to')::uuid as owner_id,
+      nextval('public.leads_lead_no_seq') as lead_no
+    from private.import_rows r
+    where r.import_id = p_import_id and r.row_no = any (p_rows)
+    order by r.row_no
+  ) n;
+
+  perform set_config('intake.prepared', '', true);
+
+  with written as (
+    update private.import_rows r
+    set outcome = 'created',
+      -- After the triggers: whoever it was given to, it is as the import leaves it.
+      version_after = (select l.version from public.leads l where l.id = r.target_id)
+    where r.import_id = p_import_id and r.row_no = any (p_rows)
+    returning r.row_no, r.target_id, r.external_id, r.fields ->> 'source' as source
+  )
+  insert into public.lead_enquiries (lead_id, source, channel, external_id, payload, created_by)
+  select w.target_id, coalesce(w.source, 'Import'), 'import', w.external_id, jsonb_build_object('import_id', p_import_id, 'row', w.row_no), caller.id
+  from written w;
+end
+$$;
+
+comment on function private.import_write_new(uuid, integer[], jsonb, jsonb) is 'Writes rows of people nobody knows, each with an owner in p_teams or none and a stage in p_stages, in two statements: what prepare_lead(), recognize_person() and record_first_enquiry() do of each lead is done here of all.';
+
+create function private.import_commit_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  first_id uuid := private.uuid_v7();
+  sees_all boolean := private.gate_all() is not null;
+  teams jsonb;
+  stages jsonb;
+  part record;
+begin
+  perform set_config('intake.importing', p_import.id::text, true);
+
+  select coalesce(jsonb_object_agg(p.id, private.team_of(p.id)), '{}') into teams
+  from (
+    select distinct (r.fields ->> 'assigned_to')::uuid as id
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.fields ? 'assigned_to'
+  ) o
+  join public.profiles p on p.id = o.id
+  -- Who sees everything gives to everybody: that need not be asked for each.
+  where p.is_active and (sees_all or private.may_assign_to(p.id));
+
+  select jsonb_object_agg(s.key, case when s.is_won or not s.is_closed then s.position else 0 end) into stages from public.pipeline_stages s;
+
+  -- In the file's order: whoever nobody knows goes with their neighbours, the others one by one.
+  for part in
+    select min(d.row_no) filter (where not d.is_fresh) as alone, array_agg(d.row_no order by d.row_no) filter (where d.is_fresh) as together
+    from (
+      select c.row_no, c.is_fresh, count(*) filter (where not c.is_fresh) over (order by c.row_no) as place
+      from (
+        select r.row_no, (
+          r.decision = 'new'
+          and (r.fields -> 'status' is null or stages ? (r.fields ->> 'status'))
+          and (r.fields -> 'assigned_to' is null or teams ? (r.fields ->> 'assigned_to'))
+          -- Scalars, because a join might be planned for tables as small as they once were.
+          and (select e.id from public.lead_enquiries e where e.source = coalesce(r.fields ->> 'source', 'Import') and e.external_id = r.external_id) is null
+          and (select l.id from public.leads l where l.email = r.email and l.email_slot = 0 and l.deleted_at is null) is null
+          and (select l.id from public.leads l where l.phone = r.phone and l.phone_slot = 0 and l.deleted_at is null) is null
+          and (select i.id from public.lead_identities i where i.value in (r.email, r.phone) limit 1) is null
+        ) as is_fresh
+        from private.import_rows r
+        where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
+        offset 0
+      ) c
+    ) d
+    group by d.place
+    order by d.place
+  loop
+    if part.alone is not null then
+      perform private.import_write_one(p_import.id, part.alone);
+    end if;
+
+    if part.together is not null then
+      begin
+        perform private.import_write_new(p_import.id, part.together, teams, stages);
+      exception when others then
+        -- One of them is wrong, or somebody else wrote them at this moment: one by one it shows which.
+        if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
+          raise;
+        end if;
+
+        perform private.import_write_one(p_import.id, t.row_no) from unnest(part.together) t (row_no);
+      end;
+    end if;
+  end loop;
+
+  insert into private.import_chunks (import_id, chunk, first_id, last_id) values (p_import.id, p_chunk, first_id, private.uuid_v7());
+
+  perform set_config('intake.importing', '', true);
+end
+$$;
+
+comment on function private.import_commit_chunk(public.imports, integer, integer, integer) is 'Writes the rows of a chunk: those of people nobody knows together, the others one by one; a row that is refused is marked and the others stand.';
+
+create function private.import_tell_owners(p_import public.imports) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.notify(
+    o.assigned_to, format('%s imported %s yours', o.leads, case o.leads when 1 then 'lead is' else 'leads are' end), 'Open your lead list to see them.', 'lead', 'normal',
+    p_metadata => jsonb_build_object('event', 'leads_imported', 'lead_count', o.leads, 'import_id', p_import.id)
+  )
+  from (
+    select l.assigned_to, count(distinct l.id) as leads
+    from private.import_rows r
+    join public.leads l on l.id = r.target_id
+    where r.import_id = p_import.id and r.outcome in ('created', 'enquiry') and l.assigned_to is not null and l.assigned_to <> p_import.created_by
+    group by l.assigned_to
+  ) o;
+
+  perform private.notify(
+    p_import.created_by, 'Import finished', format('%s rows of %s are in.', p_import.rows_total - coalesce((p_import.results ->> 'failed')::integer, 0), p_import.rows_total), 'info', 'normal',
+    p_metadata => jsonb_build_object('event', 'import_finished', 'import_id', p_import.id)
+  );
+end
+$$;
+
+comment on function private.import_tell_owners(public.imports) is 'One notification for each owner of imported leads, however many they are, and one for the importer.';
+
+-- The undo
+
+create function private.import_touched(p_leads uuid[], p_last_id uuid) returns uuid[]
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  child record;
+  found_here uuid[];
+  touched uuid[] := '{}';
+begin
+  -- Whatever table follows leads, now or later: a row younger than the import is somebody's work.
+  for child in
+    select c.child, c.child_column, exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = c.child and a.attname = 'id' and a.atttypid = 'uuid'::regtype and not a.attisdropped
+    ) as has_id
+    from private.lead_children() c
+    -- These the system writes by itself.
+    where c.child not in ('public.notifications'::regclass, 'public.sla_timers'::regclass, 'public.lead_risks'::regclass)
+  loop
+    execute format(
+      'select array_agg(distinct c.%1$I) from %2$s c where c.%1$I = any ($1) and %3$s',
+      child.child_column, child.child, case when child.has_id then 'c.id > $2' else 'true' end
+    ) into found_here using p_leads, p_last_id;
+
+    touched := touched || coalesce(found_here, '{}');
+  end loop;
+
+  return touched;
+end
+$$;
+
+comment on function private.import_touched(uuid[], uuid) is 'Which of these leads somebody added something to since the import left them.';
+
+create function private.import_undo_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  entry private.import_rows;
+  lead public.leads;
+  written private.import_chunks;
+  since uuid;
+  touched uuid[];
+begin
+  select * into written from private.import_chunks c where c.import_id = p_import.id and c.chunk = p_chunk;
+
+  if written.chunk is null then
+    return;
+  end if;
+
+  touched := private.import_touched(array(
+    select r.target_id from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'created'
+  ), written.last_id);
+
+  -- The last row first, so that a lead with two of them goes back step by step.
+  for entry in
+    select r.* from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome in ('created', 'enquiry')
+    order by r.row_no desc
+  loop
+    select * into lead from public.leads l where l.id = entry.target_id for update;
+
+    if lead.id is null then
+      update private.import_rows r set outcome = 'erased' where r.import_id = p_import.id and r.row_no = entry.row_no;
+    elsif entry.outcome = 'created' then
+      if lead.version is distinct from entry.version_after or lead.id = any (touched) then
+        update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
+      else
+        delete from public.leads l where l.id = lead.id;
+
+        update private.import_rows r set outcome = 'erased', target_id = null where r.import_id = p_import.id and r.row_no = entry.row_no;
+      end if;
+    else
+      delete from public.lead_enquiries e where e.lead_id = lead.id and e.external_id = entry.external_id and e.channel = 'import';
+
+      delete from public.notifications n where n.lead_id = lead.id and n.id between written.first_id and written.last_id;
+
+      delete from public.activities a where a.entity_id = lead.id and a.type = 'enquiry' and a.id between written.first_id and written.last_id;
+
+      if lead.version = entry.version_after then
+        since := private.uuid_v7();
+
+        perform private.restore_row('public.leads', entry.before, format('t.id = %L', lead.id));
+
+        -- Neither the stage it was re-opened to nor the way back is part of its history.
+        delete from public.lead_history h where h.lead_id = lead.id and (h.id between written.first_id and written.last_id or h.id > since);
+
+        delete from public.activities a
+        where a.entity_id = lead.id and a.type = 'status_change' and (a.id between written.first_id and written.last_id or a.id > since);
+
+        update private.import_rows r set outcome = 'withdrawn' where r.import_id = p_import.id and r.row_no = entry.row_no;
+
+        -- An earlier row of this import left the lead as it is now again.
+        continue;
+      end if;
+
+      update public.leads l set enquiries_count = greatest(l.enquiries_count - 1, 1) where l.id = lead.id;
+
+      update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
+    end if;
+  end loop;
+end
+$$;
+
+comment on function private.import_undo_chunk(public.imports, integer, integer, integer) is 'Takes the rows of a chunk back: leads nobody touched are erased, known leads are as they were, the others stay and are named.';
+
+-- Grants
+
+revoke all on function
+  private.import_write_row(uuid, integer),
+  private.import_write_one(uuid, integer),
+  private.import_write_new(uuid, integer[], jsonb, jsonb),
+  private.import_commit_chunk(public.imports, integer, integer, integer),
+  private.import_tell_owners(public.imports),
+  private.import_touched(uuid[], uuid),
+  private.import_undo_chunk(public.imports, integer, integer, integer)
+  from public, anon, authenticated, service_role;
