@@ -359,14 +359,18 @@ declare
 begin
   perform private.require_permission('leads.merge');
 
-  select * into merge from public.lead_merges m where m.id = p_merge_id for update;
+  -- The lead first, as merging and erasing do, so that they wait instead of deadlocking.
+  perform from public.leads l
+  where l.id = (select m.target_id from public.lead_merges m where m.id = p_merge_id)
+    and l.deleted_at is null
+    and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
+  for update;
 
-  if merge.id is null or not exists (
-    select from public.leads l
-    where l.id = merge.target_id
-      and l.deleted_at is null
-      and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
-  ) then
+  if found then
+    select * into merge from public.lead_merges m where m.id = p_merge_id for update;
+  end if;
+
+  if merge.id is null then
     perform private.fail('not_found', 'merge');
   end if;
 

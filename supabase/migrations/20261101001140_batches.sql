@@ -267,6 +267,19 @@ $$;
 
 comment on function private.lead_bulk_delete(uuid[]) is 'Body of public.lead_bulk_delete().';
 
+create function private.lead_by_key(p_lead text) returns uuid
+language plpgsql stable set search_path = '' as $$
+begin
+  if p_lead ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then
+    return p_lead::uuid;
+  end if;
+
+  return (select l.id from public.leads l where l.lead_id = upper(btrim(p_lead)));
+end
+$$;
+
+comment on function private.lead_by_key(text) is 'Id of a lead by id or number, deleted or not, whosever it is: who asks looks up by index whether it is the caller''s.';
+
 create function private.lead_restore(p_lead text) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -276,7 +289,7 @@ begin
 
   select * into lead
   from public.leads l
-  where (l.id::text = lower(p_lead) or l.lead_id = upper(btrim(p_lead)))
+  where l.id = private.lead_by_key(p_lead)
     and l.deleted_at is not null
     and l.merged_into is null
     and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own());
@@ -472,6 +485,8 @@ grant execute on function private.lead_bulk_tag(uuid[], text[], text[]) to authe
 revoke all on function private.lead_bulk_delete(uuid[]) from public, anon, authenticated, service_role;
 
 grant execute on function private.lead_bulk_delete(uuid[]) to authenticated;
+
+revoke all on function private.lead_by_key(text) from public, anon, authenticated, service_role;
 
 revoke all on function private.lead_restore(text) from public, anon, authenticated, service_role;
 

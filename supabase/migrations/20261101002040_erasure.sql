@@ -221,10 +221,12 @@ declare
 begin
   perform private.require_permission('leads.erase');
 
+  -- Locked before anything else of it is read: who merges it, or takes a merge of it apart, has ended by then or waits.
   select * into lead
   from public.leads l
-  where (l.id::text = lower(p_lead) or l.lead_id = upper(btrim(p_lead)))
-    and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own());
+  where l.id = private.lead_by_key(p_lead)
+    and (private.gate_all() is not null or l.team_id = any (private.gate_team()) or l.assigned_to = private.gate_own())
+  for update;
 
   if lead.id is null then
     perform private.fail('lead_not_found', left(p_lead, 80));
