@@ -556,7 +556,7 @@ $$;
 
 comment on function private.sla_apply(uuid[], timestamptz) is 'Brings the timers of leads, which the caller has locked, to what the leads say: ends, begins, warns, breaches, escalates. Doing it again changes nothing. Answers how many warnings, breaches and escalations there were.';
 
-create function private.sla_sweep(p_limit integer default 2000, p_now timestamptz default now()) returns integer
+create function private.sla_sweep(p_limit integer default 200, p_now timestamptz default now()) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   since constant timestamptz := (select min(p.active_since) from public.sla_policies p where p.is_active);
@@ -572,11 +572,30 @@ begin
 end
 $$;
 
-comment on function private.sla_sweep(integer, timestamptz) is 'Run every minute: the timers of leads that changed, and those whose time has come, at most p_limit of each. A lead that somebody holds waits for the next run.';
+comment on function private.sla_sweep(integer, timestamptz) is 'The timers of leads that changed, and those whose time has come, at most p_limit of each. A lead that somebody holds waits for the next sweep.';
+
+create procedure private.sla_catch_up(p_sweeps integer default 50)
+language plpgsql as $$
+begin
+  -- No search_path clause: a procedure that has one may not commit. Every name is qualified.
+  for sweep in 1 .. p_sweeps loop
+    perform private.sla_sweep();
+
+    commit;
+
+    exit when not exists (select from public.sla_timers t where t.next_at <= now())
+      and not exists (
+        select from private.timeline_readers r join public.activities a on a.id > r.read_until and a.id < r.fence where r.name = 'sla'
+      );
+  end loop;
+end
+$$;
+
+comment on procedure private.sla_catch_up(integer) is 'Run every minute: sweeps, each in a transaction of its own so that no lead is held for long, until nothing is left or p_sweeps were done.';
 
 -- Schedule
 
-select cron.schedule('intake-sla', '* * * * *', 'select private.sla_sweep()');
+select cron.schedule('intake-sla', '* * * * *', 'call private.sla_catch_up()');
 
 -- Grants
 
@@ -607,6 +626,8 @@ revoke all on function
   private.sla_apply(uuid[], timestamptz),
   private.sla_sweep(integer, timestamptz)
   from public, anon, authenticated, service_role;
+
+revoke all on procedure private.sla_catch_up(integer) from public, anon, authenticated, service_role;
 
 -- This module's permission
 

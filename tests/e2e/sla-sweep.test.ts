@@ -88,6 +88,26 @@ describe("two sweeps at once", () => {
   });
 });
 
+describe("the run of each minute", () => {
+  it("sweeps until nothing is left, a few leads to a transaction", async () => {
+    const many = await sql<{ id: string }[]>`
+      insert into public.leads (name, source, assigned_to, created_at, status_changed_at)
+      select ${unique("Many")} || n, ${source}, ${owner.id}, now() - interval '3 hours', now() - interval '3 hours'
+      from generate_series(1, 210) n
+      returning id
+    `;
+    const leads = many.map(({ id }) => id);
+    await sql`select private.sla_apply(${leads}, now() - interval '3 hours')`;
+    await sql`call private.sla_catch_up()`;
+    const [breached] = await sql`
+      select count(*)::int as timers, count(distinct xmin::text)::int as transactions from public.sla_timers
+      where lead_id = any (${leads}) and kind = 'first_response' and breached_at is not null
+    `;
+    expect(breached?.timers).toBe(210);
+    expect(breached?.transactions).toBeGreaterThan(1);
+  });
+});
+
 describe("the timeline", () => {
   /** A reader of this test's own, beginning now. */
   async function reading(work: (reader: string) => Promise<void>): Promise<void> {
