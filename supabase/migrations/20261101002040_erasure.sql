@@ -9,6 +9,10 @@
 
 create index lead_merges_of_source on public.lead_merges using gin (source_ids);
 
+create index lead_merge_rows_of_row on private.lead_merge_rows ((key ->> 'id'));
+
+create index lead_merge_rows_of_source on private.lead_merge_rows ((before ->> 'source_id')) where before ->> 'source_id' is not null;
+
 -- Functions
 
 create function private.rows_with(p_table regclass, p_ids uuid[]) returns table (resource text, record_id uuid)
@@ -59,6 +63,7 @@ declare
   records jsonb;
   notes uuid[];
   reminders uuid[];
+  removed text[];
 begin
   -- What names these rows besides what it hangs on stays, and names them no more.
   for held in
@@ -85,6 +90,11 @@ begin
   using public.reminders r
   where r.id = any (reminders) and n.user_id = r.agent_id and n.metadata ->> 'reminder_id' = r.id::text;
 
+  -- So does a merge that moved them, or what the timeline told of them.
+  removed := array(select jsonb_array_elements_text(r.value) from jsonb_each(records) r);
+
+  delete from private.lead_merge_rows m where m.key ->> 'id' = any (removed) or m.before ->> 'source_id' = any (removed);
+
   if p_table = 'leads' then
     delete from public.lead_merges m where m.source_ids && p_ids;
 
@@ -110,10 +120,16 @@ begin
   return query
   select o.bucket_id, o.name
   from (
-    select o.bucket_id, o.name
+    select f.bucket_id, f.name
     from unnest(p_note_ids) n
-    join storage.objects o on o.bucket_id = 'attachments' and o.name like 'notes/' || n || '/%'
-    where not exists (select from public.notes x where x.id = n)
+    cross join lateral (
+      select o.bucket_id, o.name
+      from storage.objects o
+      -- In the order of Storage's index of names: by LIKE it would read every file for each note.
+      where o.name ~>=~ ('notes/' || n || '/') and o.name ~<~ ('notes/' || n || '0')
+      offset 0
+    ) f
+    where f.bucket_id = 'attachments' and not exists (select from public.notes x where x.id = n)
     union all
     select o.bucket_id, o.name
     from public.imports i

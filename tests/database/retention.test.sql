@@ -79,6 +79,22 @@ select results_eq(
   $$select f.name from given g, private.files_to_remove(array[g.note], null, null) f$$, $$select 'notes/' || note || '/keep.pdf' from given$$, 'which it finds'
 );
 
+create function pg_temp.files_read() returns bigint language sql as $$
+  select s.seq_tup_read + coalesce(s.idx_tup_fetch, 0) from pg_stat_xact_all_tables s where s.relid = 'storage.objects'::regclass
+$$;
+
+insert into storage.objects (bucket_id, name) select 'attachments', 'notes/' || gen_random_uuid() || '/keep.pdf' from generate_series(1, 500);
+
+set local enable_seqscan = off;
+
+create temp table read_before on commit drop as select pg_temp.files_read() as files;
+
+select is((select count(*) from private.files_to_remove(array(select gen_random_uuid() from generate_series(1, 20)), null, null)), 0::bigint, 'it finds none of notes without any');
+
+select cmp_ok(pg_temp.files_read() - (select files from read_before), '<', 20::bigint, 'and reads no files of others for it');
+
+reset enable_seqscan;
+
 select is_empty(
   $$select from public.audit_logs a, given g, jsonb_each_text(coalesce(a.before, '{}') || coalesce(a.after, '{}')) v
     where a.resource = 'leads' and a.record_id = g.old::text and v.value <> '[erased]'$$,
@@ -90,6 +106,36 @@ select isnt_empty($$select from public.audit_logs a, given g where a.resource = 
 select is((select count(*)::int from public.contacts c, given g where c.id in (g.contact, g.own)), 1, 'a deleted contact goes too, a live one stays');
 
 select isnt_empty($$select from public.audit_logs where action = 'purge' and resource = 'retention' and (after ->> 'leads')::int >= 1$$, 'how many went is an entry');
+
+-- What a merge moved
+
+create temp table merged on commit drop as select gen_random_uuid() as target, gen_random_uuid() as source, gen_random_uuid() as note;
+
+grant select on merged to public;
+
+insert into public.leads (id, name, assigned_to) select l.id, 'Keep merged', p.counselor from merged m, people p, unnest(array[m.target, m.source]) l (id);
+
+insert into public.notes (id, lead_id, author_id, content) select m.note, m.source, p.counselor, 'Keepsake of a merge' from merged m, people p;
+
+select tests.authenticate_as((select admin from people));
+
+select isnt_empty('select public.merge_leads(target, array[source]) from merged', 'two leads are merged');
+
+select tests.clear_authentication();
+
+update public.notes n set deleted_at = now() - interval '91 days' from merged m where n.id = m.note;
+
+select pg_temp.purge();
+
+select is_empty($$select from private.lead_merge_rows r where r.before::text ~ 'Keepsake of a merge' or r.after::text ~ 'Keepsake of a merge'$$, 'what is purged is not remembered by a merge that moved it');
+
+select tests.authenticate_as((select admin from people));
+
+select isnt_empty('select public.unmerge(m.id) from public.lead_merges m join merged x on x.target = m.target_id', 'and the merge can be taken apart');
+
+select is((select count(*) from public.leads l, merged m where l.id = m.source), 1::bigint, 'the rest comes back');
+
+select tests.clear_authentication();
 
 -- In chunks
 
