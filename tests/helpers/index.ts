@@ -9,5 +9,6 @@ export {
   uniqueEmail,
   uniquePhone,
 } from "./people.ts";
+export { addContact, addLead, timelineOf } from "./rows.ts";
 export { sql } from "./sql.ts";
 export { stack } from "./stack.ts";

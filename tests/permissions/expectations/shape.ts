@@ -1,5 +1,6 @@
 /** The shape of an expectation. */
 import type { ApiRole } from "../catalogue.ts";
+import { ids } from "../personas.ts";
 
 /** A statement, and nine outcomes separated by blanks. */
 export type Verb = [statement: string, cells: string];
@@ -90,3 +91,47 @@ export const topic = (kind: string, id: string, join: string): TopicExpectation 
     ],
   };
 };
+
+//   anon disabled revoked | own, other counselor | own, other manager | admin service
+
+/** A table of rows that belong to people: who sees one may change it; nobody deletes it but by RPC. */
+export const belonging = (
+  table: string,
+  columns: { insert: string; update: string },
+): RelationExpectation => ({
+  grants: {
+    authenticated: `select, insert (id, ${columns.insert}), update (${columns.update})`,
+    service_role: all,
+  },
+  select: [`select from public.${table} where id = '${ids.row}'`, "- . .  + .  + .  + +"],
+  // To the own counselor: only they, their manager and administrators may give them work.
+  insert: [
+    `insert into public.${table} (name, assigned_to) values ('New', '${ids.own}')`,
+    "- permission_denied permission_denied  + permission_denied  + permission_denied  + +",
+  ],
+  update: [`update public.${table} set name = 'x' where id = '${ids.row}'`, "- . .  + .  + .  + +"],
+  "insert for oneself": [
+    `insert into public.${table} (name) values ('New')`,
+    "- x x  + +  + +  + +",
+  ],
+  // Without a condition no policy of select stands before that of update.
+  "update all": [`update public.${table} set name = 'x'`, "- . .  + .  + .  + +"],
+  "update deleted_at": [
+    `update public.${table} set deleted_at = now() where id = '${ids.row}'`,
+    serviceOnly,
+  ],
+  delete: [`delete from public.${table} where id = '${ids.row}'`, serviceOnly],
+});
+
+/** Of a lead such a row belongs to whom the lead belongs to, whatever the caller says. */
+export const belongingOrOfLead: typeof belonging = (table, columns) => ({
+  ...belonging(table, columns),
+  "insert with lead": [
+    `insert into public.${table} (name, lead_id) values ('New', '${ids.lead}')`,
+    "- x x  + x  + x  + +",
+  ],
+});
+
+/** The row of the own counselor in such a table. */
+export const ownRow = (table: string): string =>
+  `insert into public.${table} (id, name, assigned_to) values ('${ids.row}', 'Own', '${ids.own}')`;
