@@ -194,7 +194,7 @@ begin
 end
 $$;
 
-comment on function private.is_restoring() is 'Whether a row is being written back exactly as it was, by unmerge() or an undo. Clients of the Data API cannot set this.';
+comment on function private.is_restoring() is 'Whether a row is being written back exactly as it was, by unmerge() or an undo, or scored again. Clients of the Data API cannot set this.';
 
 create function private.is_importing() returns boolean
 language plpgsql stable parallel safe set search_path = '' as $$

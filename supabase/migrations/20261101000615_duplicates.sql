@@ -382,7 +382,8 @@ begin
   for entry in select m.* from private.lead_merge_rows m where m.merge_id = p_merge_id order by m.id loop
     execute format('select to_jsonb(t) from %s t where %s', entry.table_name::regclass, private.row_where(entry.key)) into now_is;
 
-    if now_is is distinct from entry.after then
+    -- A score that rules or time moved is nobody's.
+    if now_is - 'score' is distinct from entry.after - 'score' then
       touched := touched || jsonb_build_object('table', regexp_replace(entry.table_name, '^(public|private)\.', ''), 'key', entry.key);
     end if;
   end loop;

@@ -192,6 +192,9 @@ begin
 
     exit when batch is null;
 
+    -- Nobody touched these leads: their time and version, by which an undo knows, stay.
+    perform set_config('intake.restore', 'on', true);
+
     update public.leads l set score = private.lead_score(l) where l.id = any (batch) and l.score <> private.lead_score(l);
 
     commit;
@@ -199,7 +202,7 @@ begin
 end
 $$;
 
-comment on procedure private.refresh_scores(boolean) is 'Scores all live leads again in batches of their own transactions: when rules changed, or every night because time passed.';
+comment on procedure private.refresh_scores(boolean) is 'Scores all live leads again in batches of their own transactions: when rules changed, or every night because time passed. That is no change of a lead: version and updated_at stay.';
 
 create function private.explain_score(p_lead_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$

@@ -6,6 +6,7 @@ import {
   expectData,
   expectError,
   type Person,
+  sql,
   unique,
   uniqueEmail,
   uniquePhone,
@@ -45,5 +46,47 @@ describe("the score of a lead", () => {
     expect(expectData(rules).length).toBeGreaterThan(0);
     const rule = { name: "Mine", field: "email", operator: "is_set", points: 100 };
     expectError(await counselor.client.from("lead_score_rules").insert(rule), { code: "42501" });
+  });
+
+  it("is no change of a lead when rules or time move it, so that a merge comes apart whole", async () => {
+    const source = unique("Scored again");
+    const make = async () =>
+      expectData(
+        await counselor.client
+          .from("leads")
+          .insert({ name: unique("Scored"), source })
+          .select("id, score, version, updated_at, course")
+          .single(),
+      );
+    const [target, other] = [await make(), await make()];
+    await counselor.client.from("leads").update({ course: "Cardiology" }).eq("id", other.id);
+    const admin = await createUser({ role: "admin" });
+    const merged = expectData(
+      await admin.client.rpc("merge_leads", { p_target: target.id, p_sources: [other.id] }),
+    ) as { merge_id: string };
+    const read = async () =>
+      expectData(
+        await counselor.client
+          .from("leads")
+          .select("id, score, version, updated_at, course")
+          .eq("id", target.id)
+          .single(),
+      );
+    const before = await read();
+    const rule = { name: source, field: "source", operator: "eq", value: source, points: 7 };
+    const kept = expectData(
+      await admin.client.from("lead_score_rules").insert(rule).select("id").single(),
+    );
+    try {
+      await sql()`call private.refresh_scores(true)`;
+      expect(await read()).toEqual({ ...before, score: before.score + 7 });
+      const apart = expectData(
+        await admin.client.rpc("unmerge", { p_merge_id: merged.merge_id }),
+      ) as { changed_since: unknown[] };
+      expect(apart.changed_since).toEqual([]);
+      expect(await read()).toEqual(target);
+    } finally {
+      await admin.client.from("lead_score_rules").delete().eq("id", kept.id);
+    }
   });
 });
