@@ -2,7 +2,7 @@ import { ids } from "../personas.ts";
 import { adminRpc, type ModuleExpectations } from "./shape.ts";
 
 //   anon disabled revoked | own, other counselor | own, other manager | admin service
-export const jobs: ModuleExpectations = {
+export const jobAdmin: ModuleExpectations = {
   fixture: [
     `insert into private.jobs (id, kind, run_at) values ('${ids.row}', 'matrix', now() + interval '1 day')`,
   ],
