@@ -104,6 +104,8 @@ create index sla_timers_to_look_at on public.sla_timers (next_at) where next_at 
 
 create index sla_timers_of_policy on public.sla_timers (policy_id) where policy_id is not null;
 
+create index sla_timers_running_of_policy on public.sla_timers (policy_id) where met_at is null and cancelled_at is null;
+
 create index sla_timers_breached on public.sla_timers (breached_at desc)
   where breached_at is not null and met_at is null and cancelled_at is null;
 
@@ -253,7 +255,8 @@ begin
   if p_until is not null then
     reader.fence := private.uuid_v7_since(p_until);
     reader.fence_xid := '0';
-  elsif reader.fence is null then
+  -- A number that was never given here came with the rows, from the server they were restored from.
+  elsif reader.fence is null or reader.fence_xid > pg_snapshot_xmax(seen) then
     -- Ten seconds, for clocks that are set and ids that were made before their transaction had a number.
     reader.fence := private.uuid_v7_since(began - interval '10 seconds');
     reader.fence_xid := pg_snapshot_xmax(seen);
@@ -387,19 +390,32 @@ create function private.sla_tell(p_events jsonb) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   one_by_one constant integer := 10;
+  -- When the sweeps of this minute began: they tell as one.
+  run constant timestamptz := nullif(current_setting('intake.sla_run', true), '');
   told integer;
 begin
   with events as materialized (
-    select e.*, t.user_id,
-      row_number() over (partition by t.user_id, e.event order by e.due_at, e.id) as place,
-      count(*) over (partition by t.user_id, e.event) as places
+    select e.*, t.user_id, b.summary_id, b.told + row_number() over events_of_person as place,
+      b.told + count(*) over (partition by t.user_id, e.event) - one_by_one + b.summed as more,
+      case e.event when 'warned' then 'due soon' when 'breached' then 'overdue' else 'escalated' end as is_what
     from jsonb_to_recordset(p_events) e (id uuid, event text, kind text, lead_id uuid, number text, policy text, owner uuid, team uuid, due_at timestamptz)
     cross join lateral private.sla_audience(e.owner, e.team, e.event = 'escalated') t (user_id)
+    cross join lateral (
+      select count(*) filter (where n.metadata ->> 'event' = 'sla_' || e.event) as told, max(n.id::text) filter (where s.is_summary)::uuid as summary_id,
+        coalesce(max((n.metadata ->> 'lead_count')::integer) filter (where s.is_summary), 0) as summed
+      from public.notifications n
+      cross join lateral (select n.metadata ->> 'event' = 'sla_summary' and n.metadata ->> 'about' = e.event and not n.is_read as is_summary) s
+      where n.user_id = t.user_id and n.created_at >= run
+    ) b
+    window events_of_person as (partition by t.user_id, e.event order by e.due_at, e.id)
+  ), summed as (
+    update public.notifications n
+    set title = format('%s more leads %s', e.more, e.is_what), metadata = n.metadata || jsonb_build_object('lead_count', e.more)
+    from events e
+    where e.place = one_by_one + 1 and n.id = e.summary_id
   ), sent as (
     select private.notify(
-      e.user_id,
-      case e.kind when 'first_response' then 'First response ' else 'Follow-up ' end
-        || case e.event when 'warned' then 'due soon' when 'breached' then 'overdue' else 'escalated' end,
+      e.user_id, case e.kind when 'first_response' then 'First response ' else 'Follow-up ' end || e.is_what,
       format('%s: %s.', e.number, e.policy), 'alert',
       case e.event when 'warned' then 'normal' when 'breached' then 'high' else 'urgent' end,
       e.lead_id, '/leads/' || e.number,
@@ -409,11 +425,11 @@ begin
     where e.place <= one_by_one
     union all
     select private.notify(
-      e.user_id, format('%s more leads %s', e.places - one_by_one, case e.event when 'warned' then 'due soon' when 'breached' then 'overdue' else 'escalated' end),
-      'Open the alerts to see them.', 'alert', 'high', p_metadata => jsonb_build_object('event', 'sla_summary', 'lead_count', e.places - one_by_one)
+      e.user_id, format('%s more leads %s', e.more, e.is_what), 'Open the alerts to see them.', 'alert', 'high',
+      p_metadata => jsonb_build_object('event', 'sla_summary', 'about', e.event, 'lead_count', e.more)
     )
     from events e
-    where e.place = one_by_one + 1
+    where e.place = one_by_one + 1 and e.summary_id is null
   )
   select count(*) into told from sent s where s.id is not null;
 
@@ -421,7 +437,7 @@ begin
 end
 $$;
 
-comment on function private.sla_tell(jsonb) is 'Notifies of what happened to timers: the first ten of a kind to one person one by one, the rest in one.';
+comment on function private.sla_tell(jsonb) is 'Notifies of what happened to timers: the first ten of a kind to one person one by one, the rest in one, whichever sweep of a run finds them.';
 
 -- Functions: the sweep
 
@@ -556,6 +572,27 @@ $$;
 
 comment on function private.sla_apply(uuid[], timestamptz) is 'Brings the timers of leads, which the caller has locked, to what the leads say: ends, begins, warns, breaches, escalates. Doing it again changes nothing. Answers how many warnings, breaches and escalations there were.';
 
+create function private.sla_withdrawn(p_limit integer) returns uuid[]
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return array(
+    (select t.lead_id from public.sla_timers t where t.policy_id is null and t.met_at is null and t.cancelled_at is null limit p_limit)
+    union
+    (
+      select t.lead_id
+      from public.sla_policies p
+      cross join lateral (
+        select x.lead_id from public.sla_timers x where x.policy_id = p.id and x.met_at is null and x.cancelled_at is null limit p_limit
+      ) t
+      where not p.is_active
+      limit p_limit
+    )
+  );
+end
+$$;
+
+comment on function private.sla_withdrawn(integer) is 'Leads with a timer that runs although its policy was made inactive or deleted.';
+
 create function private.sla_sweep(p_limit integer default 200, p_now timestamptz default now()) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -566,28 +603,36 @@ begin
     done := private.sla_apply(private.take_changed_leads('sla', since - interval '1 minute', p_limit), p_now);
   end if;
 
-  return done + private.sla_apply(private.lock_leads(array(
+  done := done + private.sla_apply(private.lock_leads(array(
     select t.lead_id from public.sla_timers t where t.next_at <= p_now order by t.next_at limit p_limit
   )), p_now);
+
+  -- Overdue already, they would wait for nothing and be overdue for ever.
+  return done + private.sla_apply(private.lock_leads(private.sla_withdrawn(p_limit)), p_now);
 end
 $$;
 
-comment on function private.sla_sweep(integer, timestamptz) is 'The timers of leads that changed, and those whose time has come, at most p_limit of each. A lead that somebody holds waits for the next sweep.';
+comment on function private.sla_sweep(integer, timestamptz) is 'The timers of leads that changed, those whose time has come, and those whose policy was withdrawn, at most p_limit of each. A lead that somebody holds waits for the next sweep.';
 
 create procedure private.sla_catch_up(p_sweeps integer default 50)
 language plpgsql as $$
 begin
   -- No search_path clause: a procedure that has one may not commit. Every name is qualified.
+  perform set_config('intake.sla_run', now()::text, false);
+
   for sweep in 1 .. p_sweeps loop
     perform private.sla_sweep();
 
     commit;
 
     exit when not exists (select from public.sla_timers t where t.next_at <= now())
+      and private.sla_withdrawn(1) = '{}'
       and not exists (
         select from private.timeline_readers r join public.activities a on a.id > r.read_until and a.id < r.fence where r.name = 'sla'
       );
   end loop;
+
+  perform set_config('intake.sla_run', '', false);
 end
 $$;
 
@@ -624,6 +669,7 @@ revoke all on function
   private.sla_audience(uuid, uuid, boolean),
   private.sla_tell(jsonb),
   private.sla_apply(uuid[], timestamptz),
+  private.sla_withdrawn(integer),
   private.sla_sweep(integer, timestamptz)
   from public, anon, authenticated, service_role;
 

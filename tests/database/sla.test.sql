@@ -208,6 +208,19 @@ select is(private.sla_apply(array(select id from crowd), pg_temp.at(61)), 14, 'm
 select results_eq($$select count(*) filter (where n.metadata ->> 'event' = 'sla_breached'), max(n.title) filter (where n.metadata ->> 'event' = 'sla_summary') from public.notifications n where n.user_id = (select stranger from people) and n.type = 'alert'$$,
   $$values (10::bigint, '4 more leads overdue')$$, 'and told of one by one up to ten');
 
+create temp table wave on commit drop as select gen_random_uuid() as id, n % 2 as part from generate_series(1, 30) n;
+
+insert into public.leads (id, name, assigned_to, created_at) select w.id, 'Wave', p.other_manager, g.start from wave w, people p, given g;
+
+select set_config('intake.sla_run', now()::text, true);
+
+select is(private.sla_apply(array(select id from wave where part = w), pg_temp.at(61)), 15, 'sweeps of one run find more') from generate_series(0, 1) w;
+
+select results_eq($$select n.metadata ->> 'event', count(*), max(n.title) filter (where n.metadata ->> 'event' = 'sla_summary') from public.notifications n where n.user_id = (select other_manager from people) and n.type = 'alert' group by 1$$,
+  $$values ('sla_breached', 10::bigint, null), ('sla_summary', 1, '20 more leads overdue')$$, 'and tell of it as one');
+
+select set_config('intake.sla_run', '', true);
+
 -- Follow-up
 
 insert into public.leads (id, name, assigned_to, created_at, status_changed_at) select g.follow, 'Followed', p.counselor, g.start, g.start from given g, people p;
@@ -326,6 +339,32 @@ select isnt_empty($$select from public.sla_timers where lead_id = pg_temp.id('la
 
 select tests.clear_authentication();
 
+-- Withdrawn when it is overdue already
+
+update public.sla_policies set is_active = false;
+
+insert into public.sla_policies (name, kind, source, target_minutes, is_in_business_hours, active_since) values
+  ('Off', 'first_response', 'Off', 5, false, now() - interval '1 day'), ('Gone', 'first_response', 'Gone', 5, false, now() - interval '1 day');
+
+insert into public.leads (name, source, assigned_to, created_at) select s, s, p.counselor, now() - interval '1 hour' from people p, unnest('{Off,Gone}'::text[]) s;
+
+do $$ begin perform private.sla_apply(array(select id from public.leads where source in ('Off', 'Gone'))); end $$;
+
+update public.sla_policies set is_active = false where name = 'Off';
+
+delete from public.sla_policies where name = 'Gone';
+
+do $$ begin perform private.sla_sweep(); end $$;
+
+select is((select count(*) from public.sla_timers t join public.leads l on l.id = t.lead_id where l.source in ('Off', 'Gone') and t.breached_at is not null and t.cancelled_at is not null), 2::bigint,
+  'what was overdue when its policy was withdrawn is overdue no longer');
+
+select is_empty($$select from public.lead_risks k join public.leads l on l.id = k.lead_id where l.source in ('Off', 'Gone')$$, 'nor is its lead at risk for it');
+
+select is(private.sla_withdrawn(10), '{}', 'and no sweep looks at it again');
+
+update public.sla_policies set is_active = true where name = 'Step';
+
 -- Reading the timeline. This transaction is running, so that a fence of its own would not open.
 
 update private.timeline_readers set read_until = private.uuid_v7_since(clock_timestamp()), fence = null, fence_xid = null where name = 'sla';
@@ -339,6 +378,12 @@ update private.timeline_readers set fence = private.uuid_v7_since(clock_timestam
 select is(private.take_changed_leads('sla', '-1 day'::interval + now(), 100), array(select id from public.leads where name = 'Read'), 'after it what it wrote is');
 
 select is(private.take_changed_leads('sla', now(), 100), '{}', 'and is read once');
+
+update private.timeline_readers set fence = private.uuid_v7_since(now() - interval '1 hour'), fence_xid = '9000000000000000' where name = 'sla';
+
+do $$ begin perform private.take_changed_leads('sla', now() - interval '1 day', 100); end $$;
+
+select cmp_ok((select fence_xid from private.timeline_readers where name = 'sla'), '<=', pg_snapshot_xmax(pg_current_snapshot()), 'what was read on the server of a backup does not stop the reading');
 
 -- By index
 
