@@ -275,16 +275,38 @@ create trigger risks_of_tasks after update on public.tasks
   referencing old table as before new table as after
   for each statement execute function private.risks_of_tasks();
 
-create function private.outdate_risks() returns trigger
+create function private.risks_of_restored() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  update public.lead_risks k set is_outdated = true where not k.is_outdated;
+  perform private.refresh_risks(array[new.id]);
 
   return null;
 end
 $$;
 
-comment on function private.outdate_risks() is 'A changed setting counts for leads that are at risk already, as soon as the sweep has been round.';
+comment on function private.risks_of_restored() is 'A lead that comes back, from deletion or out of a merge, is at risk as before: nothing on the timeline tells the sweep.';
+
+create trigger risks_of_restored after update of deleted_at on public.leads
+  for each row when (old.deleted_at is not null and new.deleted_at is null)
+  execute function private.risks_of_restored();
+
+create function private.outdate_risks() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.lead_risks k set is_outdated = true where not k.is_outdated;
+
+  -- What was old enough before is to be read again once it is as old as it has to be now.
+  if new.key in ('alerts.stale_after_days', 'alerts.old_after_days') then
+    update private.timeline_readers r
+    set read_until = least(r.read_until, private.uuid_v7_since(now() - make_interval(hours => 24 * (new.value)::integer)))
+    where r.name = case new.key when 'alerts.stale_after_days' then 'risks.quiet' else 'risks.old' end;
+  end if;
+
+  return null;
+end
+$$;
+
+comment on function private.outdate_risks() is 'A changed setting counts for leads that are at risk already, as soon as the sweep has been round, and for the others when their time comes.';
 
 create trigger outdate_risks after update on public.system_settings
   for each row when (new.key like 'alerts.%' and new.value is distinct from old.value)
@@ -460,6 +482,7 @@ revoke all on function
   private.dead_job_alerts(timestamptz, integer),
   private.risks_of_timers(),
   private.risks_of_tasks(),
+  private.risks_of_restored(),
   private.outdate_risks(),
   public.analytics_alerts(integer, jsonb),
   public.leads_at_risk(integer, jsonb)

@@ -220,6 +220,28 @@ do $$ begin perform private.risk_sweep(); end $$;
 
 select results_eq($$select k.lead_id, k.quiet_since is not null from public.lead_risks k$$, $$select theirs, true from given$$, 'what was written so many days ago leads to who has been quiet since');
 
+update public.leads set deleted_at = now() from given g where leads.id = g.theirs;
+
+do $$ begin perform private.refresh_risks(array(select theirs from given)); end $$;
+
+select is_empty('select from public.lead_risks', 'a deleted lead is at no risk');
+
+update public.leads set deleted_at = null from given g where leads.id = g.theirs;
+
+select isnt_empty('select from public.lead_risks k, given g where k.lead_id = g.theirs and k.quiet_since is not null', 'one that is restored is again, at once');
+
+update public.system_settings set value = '365' where key = 'alerts.stale_after_days';
+
+do $$ begin perform private.risk_sweep(); end $$;
+
+select is_empty('select from public.lead_risks where quiet_since is not null', 'where more days count it has not been quiet long enough');
+
+update public.system_settings set value = '14' where key = 'alerts.stale_after_days';
+
+do $$ begin perform private.risk_sweep(); end $$;
+
+select isnt_empty('select from public.lead_risks k, given g where k.lead_id = g.theirs and k.quiet_since is not null', 'and it is not forgotten for the day when it has');
+
 update private.risk_clock set tasks_until = now() - interval '1 day';
 
 insert into public.tasks (title, lead_id, assigned_to, due_date) select 'Came due', g.old, p.counselor, now() - interval '1 minute' from given g, people p;
