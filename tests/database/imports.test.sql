@@ -172,6 +172,12 @@ select is((select jsonb_object_keys(payload) from private.jobs where kind = 'imp
 
 update public.leads set course = 'MBBS' where email = 'asha@imports.test';
 
+-- Nobody answered them in time: nobody worked on them either.
+select private.record_activity('escalated', 'Escalated to Managers', null, p_lead_id => l.id, p_actor_id => null) from public.leads l where l.source = 'Imports test';
+
+select is(private.import_touched(array(select id from public.leads where source = 'Imports test'), (select last_id from private.import_chunks where import_id = (select id from started))), '{}',
+  'a lead of which only lateness was told is untouched');
+
 select pg_temp.as_manager();
 
 select lives_ok(format('select public.import_undo(%L)', id), 'the undo begins') from started;
