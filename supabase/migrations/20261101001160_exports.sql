@@ -311,7 +311,7 @@ declare
 begin
   update public.exports e
   set status = 'done', storage_path = p_path, row_count = p_rows, size_bytes = p_bytes, finished_at = now(),
-    expires_at = now() + make_interval(hours => (private.setting('exports.keep_hours'))::integer)
+    expires_at = coalesce(e.expires_at, now() + make_interval(hours => (private.setting('exports.keep_hours'))::integer))
   where e.id = p_export_id and e.status = 'running'
   returning * into made;
 

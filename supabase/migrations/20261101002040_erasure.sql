@@ -201,7 +201,8 @@ begin
   from public.exports e
   where e.status = 'done' and j.kind = 'export.expire' and j.dedupe_key = e.id::text and j.lease is null;
 
-  update public.exports e set expires_at = now() where e.status = 'done' and e.expires_at > now();
+  -- One that is being written may list them already: its end is set before it is done.
+  update public.exports e set expires_at = now() where e.status = 'running' or (e.status = 'done' and e.expires_at > now());
 
   with asked_for as (
     update public.exports e set filters = '{}' where lower(e.filters::text) like any (patterns) returning e.list, e.id

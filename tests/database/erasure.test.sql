@@ -11,7 +11,7 @@ select tests.create_user('admin', null, true, 'Ada Admin') as admin, tests.creat
 create temp table given on commit drop as
 select gen_random_uuid() as lead, gen_random_uuid() as twin, gen_random_uuid() as other, gen_random_uuid() as note, gen_random_uuid() as contact,
   gen_random_uuid() as student, gen_random_uuid() as shared, gen_random_uuid() as import, gen_random_uuid() as unread, gen_random_uuid() as export,
-  gen_random_uuid() as file;
+  gen_random_uuid() as file, gen_random_uuid() as being_written;
 
 grant select on people, given to public;
 
@@ -114,6 +114,8 @@ select unread, 2, null, null, null, null, null, null, '{Someone,ZERLINDA@erase.t
 insert into public.exports (id, created_by, list, filters, columns, status, storage_path, expires_at, finished_at)
 select export, counselor, 'leads', '{"email": "zerlinda@erase.test"}', '{name}', 'done', 'x.csv', now() + interval '1 day', now() from given, people;
 
+insert into public.exports (id, created_by, list, columns) select being_written, counselor, 'leads', '{name}' from given, people;
+
 select private.audit('export', 'leads', export::text, null, '{"filters": {"email": "zerlinda@erase.test"}}') from given;
 
 select private.enqueue('export.expire', jsonb_build_object('export_id', export), now() + interval '1 day', export::text) from given;
@@ -189,6 +191,12 @@ select results_eq(
 select is((select run_at <= now() from private.jobs where kind = 'export.expire' and dedupe_key = (select export::text from given)), true, 'files of exports end now');
 
 select ok((select e.expires_at <= now() and e.filters = '{}' from public.exports e, given g where e.id = g.export), 'and cannot be read any more');
+
+select private.export_finish(being_written, 'y.csv', 1, 9) from given;
+
+select ok((select e.expires_at <= now() from public.exports e, given g where e.id = g.being_written), 'nor can one that was being written');
+
+select is((select run_at <= now() from private.jobs where kind = 'export.expire' and dedupe_key = (select being_written::text from given)), true, 'whose file ends when it is done');
 
 -- What stays
 
