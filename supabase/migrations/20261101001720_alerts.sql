@@ -236,7 +236,10 @@ comment on function private.dead_job_alerts(timestamptz, integer) is 'The newest
 create function private.risks_of_timers() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.refresh_risks(array(select distinct a.lead_id from affected a where a.breached_at is not null));
+  -- Nothing for what touches none: each lead that is assigned comes by here.
+  if exists (select from affected a where a.breached_at is not null) then
+    perform private.refresh_risks(array(select distinct a.lead_id from affected a where a.breached_at is not null));
+  end if;
 
   return null;
 end
@@ -255,6 +258,10 @@ create trigger risks_of_changed_timers after update on public.sla_timers
 create function private.risks_of_tasks() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
+  if not exists (select from after) then
+    return null;
+  end if;
+
   perform private.refresh_risks(array(
     select k.lead_id
     from public.lead_risks k

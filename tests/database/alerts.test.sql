@@ -206,6 +206,20 @@ select is_empty($$select from public.analytics_alerts() where type = 'stale_lead
 
 select tests.clear_authentication();
 
+-- What touches no timer and no task asks nothing: each lead that is given to somebody does that
+
+create function pg_temp.settings_read() returns bigint language sql as $$
+  select sum(t.seq_scan + coalesce(t.idx_scan, 0))::bigint from pg_stat_xact_all_tables t where t.relid = 'public.system_settings'::regclass
+$$;
+
+create temp table read_before on commit drop as select pg_temp.settings_read() as scans;
+
+update public.sla_timers set team_id = null where false;
+
+update public.tasks set team_id = null where false;
+
+select is(pg_temp.settings_read(), (select scans from read_before), 'an update of no timer and no task looks at no risk');
+
 -- The sweep finds what time brings
 
 update private.timeline_readers set read_until = private.uuid_v7_since(now() - interval '30 days') where name like 'risks.%';
