@@ -243,6 +243,20 @@ $$;
 
 comment on function private.may_assign_to(uuid) is 'Whether the caller may give work to this person: anybody for scope all, members of managed teams for scope team, oneself otherwise.';
 
+create function private.scope_filter(p_alias text, p_caller private.caller) returns text
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case
+    when p_caller.data_scope = 'all' then 'true'
+    when p_caller.teams is not null then format('(%1$I.team_id = any (%2$L::uuid[]) or %1$I.assigned_to = %3$L::uuid)', p_alias, p_caller.teams, p_caller.id)
+    when p_caller.id is not null then format('%I.assigned_to = %L::uuid', p_alias, p_caller.id)
+    else 'false'
+  end;
+end
+$$;
+
+comment on function private.scope_filter(text, private.caller) is 'What a caller may see as a WHERE clause for dynamic SQL.';
+
 create function private.scope_filter(p_alias text) returns text
 language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -250,12 +264,7 @@ declare
 begin
   select * into caller from private.caller;
 
-  return case
-    when caller.data_scope = 'all' then 'true'
-    when caller.teams is not null then format('(%1$I.team_id = any (%2$L::uuid[]) or %1$I.assigned_to = %3$L::uuid)', p_alias, caller.teams, caller.id)
-    when caller.id is not null then format('%I.assigned_to = %L::uuid', p_alias, caller.id)
-    else 'false'
-  end;
+  return private.scope_filter(p_alias, caller);
 end
 $$;
 
@@ -658,6 +667,8 @@ revoke all on function private.team_of(uuid, uuid) from public, anon, authentica
 revoke all on function private.may_assign_to(uuid) from public, anon, authenticated, service_role;
 
 grant execute on function private.may_assign_to(uuid) to authenticated;
+
+revoke all on function private.scope_filter(text, private.caller) from public, anon, authenticated, service_role;
 
 revoke all on function private.scope_filter(text) from public, anon, authenticated, service_role;
 

@@ -29,6 +29,7 @@ returns table (
 language plpgsql stable security definer set search_path = '' as $$
 declare
   caller private.caller;
+  scope text;
   query text := lower(btrim(regexp_replace(coalesce(p_query, ''), '\s+', ' ', 'g')));
   digits text := regexp_replace(query, '[\s()+.\-/]', '', 'g');
   is_number boolean := digits ~ '^[0-9]{3,15}$';
@@ -42,6 +43,8 @@ declare
   kinds text[] := '{}';
   condition text;
   after text;
+  rows_from text;
+  rank_by text;
   found_rows integer := 0;
   added integer;
 begin
@@ -106,6 +109,15 @@ begin
     first_kind := 2;
   end if;
 
+  scope := private.scope_filter('l', caller);
+
+  -- An OR keeps the planner from the index of a team: it stands only where a manager has leads of other teams.
+  if cardinality(caller.teams) = 1 and not exists (
+    select from public.leads l where l.assigned_to = caller.id and l.deleted_at is null and l.team_id is distinct from caller.teams[1]
+  ) then
+    scope := format('l.team_id = %L::uuid', caller.teams[1]);
+  end if;
+
   if p_filter is not null then
     filter := concat_ws('',
       ' and l.status = ' || quote_literal(lower(p_filter ->> 'status')),
@@ -151,21 +163,30 @@ begin
     after := case when p_after is not null and kind = first_kind then
       format(' and (l.created_at, l.id) < (%L::timestamptz, %L::uuid)', p_after ->> 'created_at', p_after ->> 'id') else '' end;
 
-    -- Ranked outside, so that only what is shown is measured.
+    rows_from := format(
+      'public.leads l where l.deleted_at is null and %s and %s%s%s order by l.created_at desc, l.id desc limit %s',
+      scope, condition, filter, after, p_limit - found_rows
+    );
+
+    rank_by := case
+      when kind = 1 then '1'
+      when kind = 2 and is_number then '0.8'
+      when kind = 2 then '0.5 + extensions.word_similarity($1, l.search_text) / 2.5'
+      when kind = 3 then '0.3'
+      else 'extensions.word_similarity($1, l.search_text) / 2'
+    end;
+
+    -- Outside, so that only what is shown is measured.
+    if rank_by like '%$1%' then
+      rows_from := format('(select l.* from %s) l', rows_from);
+    end if;
+
     return query execute format($query$
       select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at,
         %L::text, (%s)::real, jsonb_build_object('kind', %s, 'created_at', l.created_at, 'id', l.id)
-      from (
-        select l.id, l.lead_id, l.name, l.email, l.phone, l.organization, l.status, l.source, l.score, l.value, l.currency, l.assigned_to, l.team_id, l.created_at%s
-        from public.leads l
-        where l.deleted_at is null and %s and %s%s%s
-        order by l.created_at desc, l.id desc
-        limit %s
-      ) l
+      from %s
     $query$,
-      (array['key', 'text', 'note', 'similar'])[kind],
-      (array['1', '0.5 + extensions.word_similarity($1, l.search_text) / 2.5', '0.3', 'extensions.word_similarity($1, l.search_text) / 2'])[kind],
-      kind, case when kind in (2, 4) then ', l.search_text' end, private.scope_filter('l'), condition, filter, after, p_limit - found_rows
+      (array['key', 'text', 'note', 'similar'])[kind], rank_by, kind, rows_from
     ) using query, address, words, caller.id, keyed;
 
     get diagnostics added = row_count;

@@ -79,6 +79,22 @@ select is(pg_temp.found('zenobia'), array['Zenobia Quartermain by text'], 'a man
 
 select is(pg_temp.found('scholarship'), '{}', 'but not by somebody''s private note');
 
+select tests.clear_authentication();
+
+insert into public.teams (name) values ('Search C');
+
+insert into public.team_members (team_id, user_id) select t.id, manager from people, public.teams t where t.name = 'Search C';
+
+insert into public.leads (name, assigned_to, team_id) select 'Zenobia Elsewhere', manager, t.id from people, public.teams t where t.name = 'Search C';
+
+select tests.authenticate_as((select manager from people));
+
+select is(pg_temp.found('zenobia'), array['Zenobia Elsewhere by text', 'Zenobia Quartermain by text'], 'and their own lead of a team that they only work in');
+
+select tests.clear_authentication();
+
+delete from public.leads where name = 'Zenobia Elsewhere';
+
 select tests.authenticate_as((select admin from people));
 
 select is((select count(*) from public.search_leads('zenobia')), 2::bigint, 'an administrator finds everybody''s');
