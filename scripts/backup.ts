@@ -16,11 +16,19 @@ type Tx = postgres.TransactionSql;
 const open = (url: string) =>
   postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: "intake-backup" } });
 
-/** Tables whose rows are worth keeping, with the columns that are written, not computed. */
-const tables = (tx: Tx) => tx<{ name: string; columns: string; schema: string }[]>`
+/**
+ * Tables whose rows are worth keeping, with the columns that are written, not computed, in the order of their
+ * keys: rows lie elsewhere after a restoration, and the same rows are to be the same file.
+ */
+const tables = (tx: Tx) => tx<{ name: string; columns: string; key: string; schema: string }[]>`
   select format('%I.%I', n.nspname, c.relname) as name, n.nspname as schema,
-    string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns,
+    coalesce(
+      string_agg(quote_ident(a.attname), ', ' order by array_position(k.indkey::smallint[], a.attnum)) filter (where a.attnum = any (k.indkey)),
+      '1'
+    ) as key
   from pg_class c
+  left join pg_index k on k.indrelid = c.oid and k.indisprimary
   join pg_namespace n on n.oid = c.relnamespace
   join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
   where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
@@ -40,9 +48,11 @@ export async function backUp(dbUrl: string, output: Writable): Promise<void> {
   async function* text(tx: Tx): AsyncGenerator<string | Buffer> {
     await tx`set local statement_timeout = 0`;
     yield `-- Intake, migrations ${await migrations(tx)}\n`;
-    for (const { name, columns } of await tables(tx)) {
+    for (const { name, columns, key } of await tables(tx)) {
       yield `copy ${name} (${columns}) from stdin;\n`;
-      const rows = await tx.unsafe(`copy (select ${columns} from ${name}) to stdout`).readable();
+      const rows = await tx
+        .unsafe(`copy (select ${columns} from ${name} order by ${key}) to stdout`)
+        .readable();
       yield* rows;
       // postgres.js 3.4.9 leaves its socket paused when the last row fills the stream.
       rows._read(0);
@@ -50,7 +60,7 @@ export async function backUp(dbUrl: string, output: Writable): Promise<void> {
     }
     const sequences = await tx<{ name: string }[]>`
       select format('%I.%I', schemaname, sequencename) as name
-      from pg_sequences where schemaname in ('public', 'private')`;
+      from pg_sequences where schemaname in ('public', 'private') order by 1`;
     for (const { name } of sequences) {
       const [at] = await tx.unsafe(`select last_value::text, is_called from ${name}`);
       yield `select setval('${name}', ${at?.last_value}, ${at?.is_called});\n`;
