@@ -176,8 +176,8 @@ begin
       else 'extensions.word_similarity($1, l.search_text) / 2'
     end;
 
-    -- Outside, so that only what is shown is measured.
-    if rank_by like '%$1%' then
+    -- Measured outside, so that only what is shown is.
+    if kind = 4 or (kind = 2 and not is_number) then
       rows_from := format('(select l.* from %s) l', rows_from);
     end if;
 

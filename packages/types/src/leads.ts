@@ -1,12 +1,11 @@
 /** Leads: rows, the two lists, what a client may write, and the answers of the RPCs. */
 import { z } from "zod";
 import { phoneSchema } from "./identity.ts";
+import { customFieldsSchema } from "./lead-scope.ts";
 import { stageKeySchema } from "./pipeline.ts";
 
 /** `LEAD-001`, `LEAD-002`, …, `LEAD-1000`. */
 export const leadNumberSchema = z.string().regex(/^LEAD-(\d{3}|[1-9]\d{3,})$/);
-
-const customFieldsSchema = z.record(z.string(), z.json());
 
 /** A row of `leads`. */
 export const leadSchema = z.object({
