@@ -1,7 +1,8 @@
 -- Messaging: one row per message, call or meeting with a person, whatever the channel.
 --
--- Here it is only told what happened: by hand, or by whoever sends and receives for us. A communication of a
--- lead, or of a contact or student of one, is seen where the lead is and by the person it belongs to.
+-- It is told here what happened, by hand or by whoever sends and receives for us. A message that is to be sent
+-- is a row too: outbound, queued or scheduled, written inside the database; a job then sends it. A communication
+-- of a lead, or of a contact or student of one, is seen where the lead is and by the person it belongs to.
 
 -- Tables
 
@@ -18,6 +19,7 @@ create table public.communications (
   contact_id uuid references public.contacts (id) on delete cascade,
   student_id uuid references public.students (id) on delete cascade,
   campaign_id uuid,
+  template_id uuid,
   thread_id uuid,
   type text not null,
   direction text not null default 'outbound',
@@ -35,6 +37,10 @@ create table public.communications (
   delivered_at timestamptz,
   opened boolean not null default false,
   read_at timestamptz,
+  clicked_at timestamptz,
+  dispatched_at timestamptz,
+  failed_at timestamptz,
+  error text,
   sent_by uuid references public.profiles (id) on delete set null,
   provider text,
   provider_message_id text,
@@ -43,15 +49,15 @@ create table public.communications (
   constraint communications_type_is_known check (type in ('email', 'sms', 'whatsapp', 'call', 'meeting', 'letter', 'chat')),
   constraint communications_direction_is_known check (direction in ('inbound', 'outbound')),
   constraint communications_status_is_known check (
-    status in ('scheduled', 'queued', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled')
+    status in ('scheduled', 'queued', 'sending', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled')
   ),
   constraint communications_that_happened_say_when check (
-    status in ('scheduled', 'queued', 'failed', 'cancelled') or sent_at is not null
+    status in ('scheduled', 'queued', 'sending', 'failed', 'cancelled') or sent_at is not null
   ),
   constraint communications_that_wait_say_until_when check (status <> 'scheduled' or scheduled_at is not null),
   constraint communications_texts_are_short check (
     length(subject) <= 998 and length(content) <= 200000 and length(sender) <= 320 and length(recipient) <= 320
-    and length(provider) <= 60 and length(provider_message_id) <= 300
+    and length(provider) <= 60 and length(provider_message_id) <= 300 and length(error) <= 500
   ),
   constraint communications_copies_are_few check (
     cardinality(cc) <= 100 and cardinality(bcc) <= 100 and cardinality(attachments) <= 50
@@ -63,7 +69,7 @@ create table public.communications (
   constraint communications_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 ) with (fillfactor = 90);
 
-comment on table public.communications is 'Messages, calls and meetings with people, one row each. Seen where the lead is, and by the person they belong to. What a client inserts is logged, not sent. List: select().eq("lead_id", id).order("created_at", {ascending: false}).';
+comment on table public.communications is 'Messages, calls and meetings with people, one row each. Seen where the lead is, and by the person they belong to. What a client inserts is logged, not sent. What the database itself inserts outbound as queued or scheduled (email, sms, whatsapp) is sent by a job. List: select().eq("lead_id", id).order("created_at", {ascending: false}).';
 
 comment on column public.communications.user_id is 'Whose it is on our side: who wrote, spoke or is written to. The caller, for what is logged by hand.';
 
@@ -77,7 +83,7 @@ comment on column public.communications.type is 'email, sms, whatsapp, call, mee
 
 comment on column public.communications.direction is 'outbound (from us) or inbound.';
 
-comment on column public.communications.status is 'scheduled, queued, sent, delivered, read; received (inbound); completed (calls, meetings); failed, bounced, cancelled. Only ever moves forward. Derived if left out.';
+comment on column public.communications.status is 'scheduled, queued, sending, sent, delivered, read; received (inbound); completed (calls, meetings); failed, bounced, cancelled. Only ever moves forward. Derived if left out.';
 
 comment on column public.communications.attachments is 'Names of the files that went with it.';
 
@@ -85,11 +91,23 @@ comment on column public.communications.channel_specific_data is 'What one chann
 
 comment on column public.communications.sent_at is 'When it happened: when it was sent, received or held.';
 
+comment on column public.communications.read_at is 'When it was first read; of an e-mail, opened.';
+
+comment on column public.communications.clicked_at is 'When a link in it was first followed.';
+
+comment on column public.communications.dispatched_at is 'When the call to the provider began that carries it now; null again once the provider refused it for the time being.';
+
+comment on column public.communications.failed_at is 'When it failed or bounced, by the newest report.';
+
+comment on column public.communications.error is 'Why, as a stable code, at times followed by a colon and what the provider said. outcome_unknown while sending: the provider was called and never answered, so it is not sent again by itself.';
+
+comment on column public.communications.template_id is 'The template it was made from.';
+
 comment on column public.communications.sent_by is 'Who sent it; null for what came in.';
 
 comment on column public.communications.thread_id is 'What belongs to one conversation bears the same.';
 
-comment on column public.communications.provider is 'Who carried it; null for what was logged by hand, which alone its author may correct.';
+comment on column public.communications.provider is 'Who carried it or will; null for what was logged by hand, which alone its author may correct.';
 
 comment on column public.communications.deleted_at is 'Soft deletion: the row is in nobody''s sight.';
 
@@ -126,10 +144,13 @@ create table private.communication_moves (
 comment on table private.communication_moves is 'Where a communication''s status may go: forward. A status without a row here is the end.';
 
 insert into private.communication_moves (from_status, to_status) values
-  ('scheduled', 'queued'), ('scheduled', 'sent'), ('scheduled', 'completed'), ('scheduled', 'failed'), ('scheduled', 'cancelled'),
-  ('queued', 'sent'), ('queued', 'delivered'), ('queued', 'read'), ('queued', 'failed'), ('queued', 'bounced'), ('queued', 'cancelled'),
+  ('scheduled', 'queued'), ('scheduled', 'sending'), ('scheduled', 'sent'), ('scheduled', 'completed'), ('scheduled', 'failed'), ('scheduled', 'cancelled'),
+  ('queued', 'sending'), ('queued', 'sent'), ('queued', 'delivered'), ('queued', 'read'), ('queued', 'failed'), ('queued', 'bounced'), ('queued', 'cancelled'),
+  ('sending', 'sent'), ('sending', 'delivered'), ('sending', 'read'), ('sending', 'failed'), ('sending', 'bounced'),
   ('sent', 'delivered'), ('sent', 'read'), ('sent', 'failed'), ('sent', 'bounced'),
-  ('delivered', 'read'), ('delivered', 'bounced');
+  -- A report of failure gives way to proof of the contrary, in whichever order they come.
+  ('failed', 'delivered'), ('failed', 'read'), ('failed', 'bounced'),
+  ('delivered', 'read'), ('delivered', 'bounced'), ('bounced', 'read');
 
 -- Policies
 
@@ -186,6 +207,15 @@ comment on policy communications_change on public.communications is 'What one lo
 
 -- Triggers
 
+create function private.message_provider(p_type text) returns text
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case p_type when 'email' then 'sendgrid' when 'sms' then 'twilio' when 'whatsapp' then 'whatsapp' end;
+end
+$$;
+
+comment on function private.message_provider(text) is 'Whose bucket of the queue carries messages of this type; null for what nobody sends for us.';
+
 create function private.complete_communication() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -211,6 +241,11 @@ begin
     );
 
     if new.status = '' then
+      -- A status cannot come from a client, so what a client puts off has none.
+      if auth.uid() is not null and new.scheduled_at > clock_timestamp() and new.type not in ('call', 'meeting') then
+        perform private.fail('argument_invalid', 'only calls and meetings are scheduled by hand');
+      end if;
+
       new.status := case
         when new.scheduled_at > clock_timestamp() then 'scheduled'
         when new.type in ('call', 'meeting') then 'completed'
@@ -219,8 +254,9 @@ begin
       end;
     end if;
 
-    if auth.uid() is not null and new.status = 'scheduled' and new.type not in ('call', 'meeting') then
-      perform private.fail('argument_invalid', 'only calls and meetings are scheduled by hand');
+    if new.direction = 'outbound' and new.status in ('scheduled', 'queued') then
+      -- From now on it is for the provider to report on.
+      new.provider := coalesce(new.provider, private.message_provider(new.type));
     end if;
   else
     if new.status <> old.status then
@@ -241,7 +277,7 @@ begin
     new.delivered_at := coalesce(new.delivered_at, new.read_at, clock_timestamp());
   end if;
 
-  if new.status not in ('scheduled', 'queued', 'failed', 'cancelled') then
+  if new.status not in ('scheduled', 'queued', 'sending', 'failed', 'cancelled') then
     new.sent_at := coalesce(new.sent_at, least(new.scheduled_at, clock_timestamp()), clock_timestamp());
   end if;
 
@@ -262,6 +298,27 @@ create trigger complete_communication
 create trigger copy_lead_scope
   before insert or update of lead_id, contact_id, student_id, user_id on public.communications
   for each row execute function private.copy_lead_scope('user_id');
+
+create function private.queue_messages() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into private.jobs (kind, payload, run_at, dedupe_key, priority, provider, request_id)
+  select 'send_message', jsonb_build_object('communication_id', n.id), coalesce(n.scheduled_at, now()), n.id::text,
+    -- A campaign's thousands wait behind what somebody wrote just now.
+    case when n.campaign_id is null then 0 else -1 end, private.message_provider(n.type), private.request_id()
+  from new_communications n
+  where n.direction = 'outbound' and n.status in ('queued', 'scheduled') and n.deleted_at is null and private.message_provider(n.type) is not null
+  on conflict (kind, dedupe_key) where dedupe_key is not null do nothing;
+
+  return null;
+end
+$$;
+
+comment on function private.queue_messages() is 'Whoever wants something sent inserts it outbound as queued or scheduled, and does nothing else: its job is enqueued in the same transaction, and due when it is.';
+
+create trigger queue_messages after insert on public.communications
+  referencing new table as new_communications
+  for each statement execute function private.queue_messages();
 
 create trigger touch_version before update on public.communications for each row execute function private.touch_version();
 
@@ -513,6 +570,10 @@ grant select, insert, update, delete on public.communications to service_role;
 grant select on public.lead_emails, public.interactions to authenticated, service_role;
 
 revoke all on function private.complete_communication() from public, anon, authenticated, service_role;
+
+revoke all on function private.message_provider(text) from public, anon, authenticated, service_role;
+
+revoke all on function private.queue_messages() from public, anon, authenticated, service_role;
 
 revoke all on function private.communication_title(text, text) from public, anon, authenticated, service_role;
 

@@ -151,8 +151,8 @@ $$;
 
 select set_eq(
   $$select f, t
-    from unnest(array['scheduled', 'queued', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled']) f
-    cross join unnest(array['scheduled', 'queued', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled']) t
+    from unnest(array['scheduled', 'queued', 'sending', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled']) f
+    cross join unnest(array['scheduled', 'queued', 'sending', 'sent', 'delivered', 'read', 'received', 'completed', 'failed', 'bounced', 'cancelled']) t
     where f <> t and pg_temp.move(f, t) is null$$,
   'select from_status, to_status from private.communication_moves',
   'exactly the moves of the table are made, whoever writes');
@@ -195,6 +195,37 @@ insert into public.communications (lead_id, type, provider, provider_message_id)
 select throws_ok(
   format('insert into public.communications (lead_id, type, provider, provider_message_id) values (%L, %L, %L, %L)', lead, 'sms', 'twilio', 'SM1'), '23505', null,
   'a message of a provider is there once') from given;
+
+-- Sending
+
+select tests.clear_authentication();
+
+create function pg_temp.jobs_of(p_content text) returns setof private.jobs language sql as $$
+  select j.* from private.jobs j join public.communications c on j.dedupe_key = c.id::text where j.kind = 'send_message' and c.content = p_content;
+$$;
+
+insert into public.communications (type, status, recipient, content, scheduled_at)
+select v.type, v.status, '+919876543210', 'Seam ' || v.type || ' ' || v.status, v.at
+from (values
+  ('sms', 'queued', null::timestamptz),
+  ('email', 'scheduled', now() + interval '2 hours'),
+  ('call', 'scheduled', now() + interval '2 hours'),
+  ('letter', 'queued', null)
+) v (type, status, at);
+
+insert into public.communications (type, content) values ('sms', 'Seam logged');
+
+select results_eq(
+  $$select j.payload = jsonb_build_object('communication_id', c.id), j.run_at <= now(), j.provider, c.provider, j.priority
+    from pg_temp.jobs_of('Seam sms queued') j, public.communications c where c.content = 'Seam sms queued'$$,
+  $$values (true, true, 'twilio', 'twilio', 0::smallint)$$, 'what is inserted queued has a job at once, in the lane of its provider');
+
+select results_eq(
+  $$select j.run_at from pg_temp.jobs_of('Seam email scheduled') j$$, $$values (now() + interval '2 hours')$$, 'what is scheduled has one that waits');
+
+select is_empty(
+  $$select * from pg_temp.jobs_of('Seam call scheduled') union all select * from pg_temp.jobs_of('Seam letter queued') union all select * from pg_temp.jobs_of('Seam logged')$$,
+  'calls, letters and what was logged have none');
 
 -- Interactions
 

@@ -584,6 +584,7 @@ export type Database = {
           campaign_id: string | null;
           cc: string[] | null;
           channel_specific_data: NonNullable<Json>;
+          clicked_at: string | null;
           contact_id: string | null;
           content: string | null;
           created_at: string;
@@ -591,6 +592,9 @@ export type Database = {
           deleted_by: string | null;
           delivered_at: string | null;
           direction: string;
+          dispatched_at: string | null;
+          error: string | null;
+          failed_at: string | null;
           id: string;
           lead_id: string | null;
           lead_owner_id: string | null;
@@ -607,6 +611,7 @@ export type Database = {
           student_id: string | null;
           subject: string | null;
           team_id: string | null;
+          template_id: string | null;
           thread_id: string | null;
           type: string;
           updated_at: string;
@@ -620,6 +625,7 @@ export type Database = {
           campaign_id?: string | null;
           cc?: string[] | null;
           channel_specific_data?: NonNullable<Json>;
+          clicked_at?: string | null;
           contact_id?: string | null;
           content?: string | null;
           created_at?: string;
@@ -627,6 +633,9 @@ export type Database = {
           deleted_by?: string | null;
           delivered_at?: string | null;
           direction?: string;
+          dispatched_at?: string | null;
+          error?: string | null;
+          failed_at?: string | null;
           id?: string;
           lead_id?: string | null;
           lead_owner_id?: string | null;
@@ -643,6 +652,7 @@ export type Database = {
           student_id?: string | null;
           subject?: string | null;
           team_id?: string | null;
+          template_id?: string | null;
           thread_id?: string | null;
           type: string;
           updated_at?: string;
@@ -655,6 +665,7 @@ export type Database = {
           campaign_id?: string | null;
           cc?: string[] | null;
           channel_specific_data?: NonNullable<Json>;
+          clicked_at?: string | null;
           contact_id?: string | null;
           content?: string | null;
           created_at?: string;
@@ -662,6 +673,9 @@ export type Database = {
           deleted_by?: string | null;
           delivered_at?: string | null;
           direction?: string;
+          dispatched_at?: string | null;
+          error?: string | null;
+          failed_at?: string | null;
           id?: string;
           lead_id?: string | null;
           lead_owner_id?: string | null;
@@ -678,6 +692,7 @@ export type Database = {
           student_id?: string | null;
           subject?: string | null;
           team_id?: string | null;
+          template_id?: string | null;
           thread_id?: string | null;
           type?: string;
           updated_at?: string;
