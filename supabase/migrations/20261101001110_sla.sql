@@ -115,20 +115,6 @@ create index sla_timers_breached_of_owner on public.sla_timers (lead_owner_id, b
 create index sla_timers_breached_of_team on public.sla_timers (team_id, breached_at desc)
   where breached_at is not null and met_at is null and cancelled_at is null;
 
-create table private.timeline_readers (
-  name text primary key,
-  read_until uuid not null default '00000000-0000-0000-0000-000000000000',
-  fence uuid,
-  fence_xid xid8,
-  constraint timeline_readers_fence_has_both check ((fence is null) = (fence_xid is null))
-);
-
-comment on table private.timeline_readers is 'Who reads the timeline from front to back, and how far each has come.';
-
-comment on column private.timeline_readers.read_until is 'The last row of activities that was read; ids are ordered by time.';
-
-comment on column private.timeline_readers.fence is 'How far to read once every transaction before fence_xid has ended: until then one of them may still commit a row before the fence.';
-
 insert into private.timeline_readers (name) values ('sla');
 
 -- Policies
@@ -136,8 +122,6 @@ insert into private.timeline_readers (name) values ('sla');
 alter table public.sla_policies enable row level security;
 
 alter table public.sla_timers enable row level security;
-
-alter table private.timeline_readers enable row level security;
 
 create policy sla_policies_read on public.sla_policies for select to authenticated
   using ((select private.gate_own()) is not null);
@@ -209,99 +193,6 @@ comment on function private.move_sla_timer() is 'A timer that a merge moves is o
 
 create trigger move_sla_timer before update of lead_id on public.sla_timers
   for each row when (old.lead_id is distinct from new.lead_id) execute function private.move_sla_timer();
-
--- Functions: what changed
-
-create function private.uuid_v7_since(p_at timestamptz) returns uuid
-language plpgsql immutable parallel safe set search_path = '' as $$
-begin
-  return (overlay(lpad(to_hex((extract(epoch from p_at) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0) || '0000000000000000')::uuid;
-end
-$$;
-
-comment on function private.uuid_v7_since(timestamptz) is 'The least id that uuid_v7() can make at a moment.';
-
-create function private.lock_leads(p_leads uuid[]) returns uuid[]
-language plpgsql volatile security definer set search_path = '' as $$
-begin
-  return array(
-    select l.id from public.leads l where l.id = any (p_leads) order by l.id for no key update skip locked
-  );
-end
-$$;
-
-comment on function private.lock_leads(uuid[]) is 'Locks those of these leads that nobody holds, and names them: a sweep never waits for people, nor for another sweep.';
-
-create function private.take_changed_leads(p_reader text, p_since timestamptz, p_limit integer, p_until timestamptz default null) returns uuid[]
-language plpgsql volatile security definer set search_path = '' as $$
-declare
-  began constant timestamptz := clock_timestamp();
-  -- Before this transaction has a number of its own.
-  seen constant pg_snapshot := pg_current_snapshot();
-  reader private.timeline_readers;
-  rows_read uuid[];
-  rows_lead uuid[];
-  locked uuid[];
-  held uuid;
-begin
-  select * into reader from private.timeline_readers r where r.name = p_reader for update skip locked;
-
-  if reader.name is null then
-    return '{}';
-  end if;
-
-  reader.read_until := greatest(reader.read_until, private.uuid_v7_since(p_since));
-
-  if p_until is not null then
-    reader.fence := private.uuid_v7_since(p_until);
-    reader.fence_xid := '0';
-  -- A number that was never given here came with the rows, from the server they were restored from.
-  elsif reader.fence is null or reader.fence_xid > pg_snapshot_xmax(seen) then
-    -- Ten seconds, for clocks that are set and ids that were made before their transaction had a number.
-    reader.fence := private.uuid_v7_since(began - interval '10 seconds');
-    reader.fence_xid := pg_snapshot_xmax(seen);
-  end if;
-
-  if pg_snapshot_xmin(seen) >= reader.fence_xid then
-    select array_agg(a.id order by a.id), array_agg(a.lead_id order by a.id) into rows_read, rows_lead
-    from (
-      select a.id, a.lead_id
-      from public.activities a
-      where a.id > reader.read_until and a.id < reader.fence
-      order by a.id
-      limit p_limit
-    ) a;
-
-    locked := private.lock_leads(array(select distinct l from unnest(rows_lead) l where l is not null));
-
-    select r.id into held
-    from unnest(rows_read, rows_lead) r (id, lead_id)
-    left join unnest(locked) l (id) on l.id = r.lead_id
-    where r.lead_id is not null and l.id is null
-    order by r.id
-    limit 1;
-
-    if held is not null then
-      -- Somebody works on this one: from here again next time.
-      reader.read_until := coalesce(rows_read[array_position(rows_read, held) - 1], reader.read_until);
-    elsif cardinality(rows_read) = p_limit then
-      reader.read_until := rows_read[p_limit];
-    else
-      reader.read_until := greatest(reader.read_until, reader.fence);
-      reader.fence := private.uuid_v7_since(began - interval '10 seconds');
-      reader.fence_xid := pg_snapshot_xmax(seen);
-    end if;
-  end if;
-
-  update private.timeline_readers r
-  set read_until = reader.read_until, fence = reader.fence, fence_xid = reader.fence_xid
-  where r.name = p_reader;
-
-  return coalesce(locked, '{}');
-end
-$$;
-
-comment on function private.take_changed_leads(text, timestamptz, integer, timestamptz) is 'Reads on in the timeline, at most p_limit rows, and answers the leads they are about, locked. Nothing is passed over: a row counts as read when no transaction that may commit one before it is running, and when its lead could be locked. With p_until it reads what was written before that moment and asks nobody.';
 
 -- Functions: what a lead says of itself
 
@@ -646,8 +537,6 @@ select cron.schedule('intake-sla', '* * * * *', 'call private.sla_catch_up()');
 
 revoke all on public.sla_policies, public.sla_timers from anon, authenticated, service_role;
 
-revoke all on private.timeline_readers from anon, authenticated, service_role;
-
 grant select on public.sla_policies, public.sla_timers to authenticated;
 
 grant delete,
@@ -660,9 +549,6 @@ grant select, insert, update, delete on public.sla_policies, public.sla_timers t
 revoke all on function
   private.begin_sla_policy(),
   private.move_sla_timer(),
-  private.uuid_v7_since(timestamptz),
-  private.lock_leads(uuid[]),
-  private.take_changed_leads(text, timestamptz, integer, timestamptz),
   private.first_reply(uuid, timestamptz),
   private.first_step(uuid, timestamptz),
   private.sla_time(timestamptz, integer, boolean),

@@ -369,26 +369,6 @@ select is(private.sla_withdrawn(10), '{}', 'and no sweep looks at it again');
 
 update public.sla_policies set is_active = true where name = 'Step';
 
--- Reading the timeline. This transaction is running, so that a fence of its own would not open.
-
-update private.timeline_readers set read_until = private.uuid_v7_since(clock_timestamp()), fence = null, fence_xid = null where name = 'sla';
-
-insert into public.leads (name, assigned_to) select 'Read', counselor from people;
-
-select is(private.take_changed_leads('sla', now(), 100), '{}', 'while a transaction runs that may still write, nothing is read');
-
-update private.timeline_readers set fence = private.uuid_v7_since(clock_timestamp() + interval '1 minute'), fence_xid = '3' where name = 'sla';
-
-select is(private.take_changed_leads('sla', '-1 day'::interval + now(), 100), array(select id from public.leads where name = 'Read'), 'after it what it wrote is');
-
-select is(private.take_changed_leads('sla', now(), 100), '{}', 'and is read once');
-
-update private.timeline_readers set fence = private.uuid_v7_since(now() - interval '1 hour'), fence_xid = '9000000000000000' where name = 'sla';
-
-do $$ begin perform private.take_changed_leads('sla', now() - interval '1 day', 100); end $$;
-
-select cmp_ok((select fence_xid from private.timeline_readers where name = 'sla'), '<=', pg_snapshot_xmax(pg_current_snapshot()), 'what was read on the server of a backup does not stop the reading');
-
 -- By index
 
 set local enable_seqscan = off;
