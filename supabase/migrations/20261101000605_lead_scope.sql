@@ -142,11 +142,15 @@ begin
   set assigned_to = new.assigned_to, team_id = new.team_id
   where d.lead_id = new.id and (d.assigned_to, d.team_id) is distinct from (new.assigned_to, new.team_id);
 
+  update public.payments p
+  set assigned_to = new.assigned_to, team_id = new.team_id
+  where p.lead_id = new.id and (p.assigned_to, p.team_id) is distinct from (new.assigned_to, new.team_id);
+
   return null;
 end
 $$;
 
-comment on function private.propagate_lead_to_people() is 'Contacts, students and deals of a lead go where it goes.';
+comment on function private.propagate_lead_to_people() is 'Contacts, students, deals and payments of a lead go where it goes.';
 
 -- Triggers
 

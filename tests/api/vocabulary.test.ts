@@ -13,6 +13,9 @@ import {
   noteTypes,
   notificationPriorities,
   notificationTypes,
+  paymentGateways,
+  paymentMethods,
+  paymentStatuses,
   softDeletableTables,
   studentStatuses,
 } from "../../packages/types/src/index.ts";
@@ -61,6 +64,9 @@ describe("TypeScript and the database know the same", () => {
     ["notes_note_type_is_known", noteTypes],
     ["notes_priority_is_known", notePriorities],
     ["notifications_type_is_known", notificationTypes],
+    ["payments_payment_gateway_is_known", paymentGateways],
+    ["payments_payment_method_is_known", paymentMethods],
+    ["payments_status_is_known", paymentStatuses],
     ["students_status_is_known", studentStatuses],
     ["notifications_priority_is_known", notificationPriorities],
   ] as const)("words of %s", async (check, words) => {
