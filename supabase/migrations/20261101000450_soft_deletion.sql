@@ -284,7 +284,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.soft_delete(p_table, p_id);
 $$;
 
-comment on function public.soft_delete(text, uuid) is 'Takes a row, with what hangs on it, out of everybody''s sight: one''s own (a task or reminder given to or made by oneself, a call one made or logged, a note one wrote, a contact, organization, student or deal one entered), or with leads.delete any that one sees; communications with communications.delete. restore() brings it back. Errors: not_found, permission_denied, argument_invalid. Answers D0-014, D0-036, D0-082, D3-009, D4-005, D4-014.';
+comment on function public.soft_delete(text, uuid) is 'Takes a row, with what hangs on it, out of everybody''s sight: one''s own (a task or reminder given to or made by oneself, a call one made or logged, a note one wrote, a contact, organization, student or deal one entered), or with leads.delete any that one sees; communications with communications.delete, campaigns with campaigns.manage. restore() brings it back. Errors: not_found, permission_denied, argument_invalid. Answers D0-014, D0-036, D0-082, D3-009, D4-005, D4-014.';
 
 create function public.restore(p_table text, p_id uuid) returns void
 language sql volatile security invoker set search_path = '' as $$

@@ -8,6 +8,7 @@ import {
   expectData,
   expectError,
   type Person,
+  service,
   sql,
   unique,
 } from "../helpers/index.ts";
@@ -85,7 +86,10 @@ describe("tasks", () => {
     const pair = { related_to_type: "lead", related_to_id: lead.id };
     expect(await create(counselor, pair)).toMatchObject({ ...pair, lead_id: lead.id });
     expect(await create(counselor, { lead_id: lead.id })).toMatchObject(pair);
-    const campaign = { related_to_type: "campaign", related_to_id: crypto.randomUUID() };
+    const made = expectData(
+      await service().from("campaigns").insert({ name: "Tasks" }).select("id").single(),
+    );
+    const campaign = { related_to_type: "campaign", related_to_id: made.id };
     expect(await create(counselor, campaign)).toMatchObject({
       ...campaign,
       campaign_id: campaign.related_to_id,

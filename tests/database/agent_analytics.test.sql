@@ -74,12 +74,16 @@ select
 
 update public.calls set deleted_at = now() where duration = 999;
 
+create temp table campaign on commit drop as select gen_random_uuid() as id;
+
+insert into public.campaigns (id, name) select id, 'March' from campaign;
+
 insert into public.communications (user_id, lead_id, type, status, sent_at, scheduled_at, campaign_id)
 select one, pg_temp.lead('L1'), 'email', m.status, m.sent_at, m.scheduled_at, m.campaign_id
 from people, (values
   ('sent', timestamptz '2025-03-31 23:59:59+05:30', null::timestamptz, null::uuid),
   ('sent', '2025-04-01 00:00+05:30', null, null),
-  ('sent', '2025-03-02 12:00+05:30', null, gen_random_uuid()),
+  ('sent', '2025-03-02 12:00+05:30', null, (select id from campaign)),
   ('scheduled', null, '2025-03-02 12:00+05:30', null),
   ('bounced', '2025-03-02 12:00+05:30', null, null)
 ) m (status, sent_at, scheduled_at, campaign_id);

@@ -121,7 +121,8 @@ insert into public.communications (lead_id, type, direction, sent_at) values (pg
 
 insert into public.communications (lead_id, type, user_id, sent_at, provider) select pg_temp.id('answered'), 'email', null, pg_temp.at(6), 'sendgrid';
 
-insert into public.communications (lead_id, type, user_id, sent_at, campaign_id) select pg_temp.id('answered'), 'email', counselor, pg_temp.at(7), gen_random_uuid() from people;
+with made as (insert into public.campaigns (name) values ('Answered') returning id)
+insert into public.communications (lead_id, type, user_id, sent_at, campaign_id) select pg_temp.id('answered'), 'email', counselor, pg_temp.at(7), made.id from people, made;
 
 insert into public.calls (lead_id, agent_id, outcome, started_at, duration, status) select pg_temp.id('answered'), counselor, 'no_answer', pg_temp.at(8), 0, 'completed' from people;
 

@@ -21,6 +21,8 @@ insert into public.leads (id, name, assigned_to) select lead, 'Task Lead', couns
 
 insert into public.leads (id, name, assigned_to) select other_lead, 'Other Lead', stranger from given, people;
 
+insert into public.campaigns (id, name) select campaign, 'Task Campaign' from given;
+
 select tests.authenticate_as((select counselor from people));
 
 -- Fields and words

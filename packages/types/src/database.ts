@@ -577,6 +577,151 @@ export type Database = {
           },
         ];
       };
+      campaigns: {
+        Row: {
+          clicks: number;
+          content: string | null;
+          cpl: number | null;
+          created_at: string;
+          created_by: string | null;
+          currency: string;
+          custom_fields: NonNullable<Json>;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          description: string | null;
+          ended_at: string | null;
+          external_id: string | null;
+          id: string;
+          impressions: number;
+          is_automated: boolean;
+          leads: number;
+          name: string;
+          objective: string | null;
+          provider: string | null;
+          revenue: number;
+          roas: number | null;
+          scheduled_at: string | null;
+          spend: number;
+          started_at: string | null;
+          status: string;
+          subject: string | null;
+          tags: string[];
+          target_audience: string | null;
+          target_criteria: NonNullable<Json>;
+          team_id: string | null;
+          type: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          clicks?: number;
+          content?: string | null;
+          cpl?: never;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          description?: string | null;
+          ended_at?: string | null;
+          external_id?: string | null;
+          id?: string;
+          impressions?: number;
+          is_automated?: boolean;
+          leads?: number;
+          name: string;
+          objective?: string | null;
+          provider?: string | null;
+          revenue?: number;
+          roas?: never;
+          scheduled_at?: string | null;
+          spend?: number;
+          started_at?: string | null;
+          status?: string;
+          subject?: string | null;
+          tags?: string[];
+          target_audience?: string | null;
+          target_criteria?: NonNullable<Json>;
+          team_id?: string | null;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          clicks?: number;
+          content?: string | null;
+          cpl?: never;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          custom_fields?: NonNullable<Json>;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          description?: string | null;
+          ended_at?: string | null;
+          external_id?: string | null;
+          id?: string;
+          impressions?: number;
+          is_automated?: boolean;
+          leads?: number;
+          name?: string;
+          objective?: string | null;
+          provider?: string | null;
+          revenue?: number;
+          roas?: never;
+          scheduled_at?: string | null;
+          spend?: number;
+          started_at?: string | null;
+          status?: string;
+          subject?: string | null;
+          tags?: string[];
+          target_audience?: string | null;
+          target_criteria?: NonNullable<Json>;
+          team_id?: string | null;
+          type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "campaigns_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaigns_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaigns_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaigns_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "campaigns_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       communications: {
         Row: {
           attachments: string[];
@@ -700,6 +845,13 @@ export type Database = {
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "communications_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "communications_contact_id_fkey";
             columns: ["contact_id"];
@@ -3031,6 +3183,195 @@ export type Database = {
           },
         ];
       };
+      payments: {
+        Row: {
+          academic_year: string | null;
+          amount: number;
+          assigned_to: string | null;
+          created_at: string;
+          created_by: string | null;
+          currency: string;
+          description: string | null;
+          due_date: string | null;
+          fee_type: string | null;
+          gateway_response: NonNullable<Json>;
+          gateway_transaction_id: string | null;
+          id: string;
+          idempotency_key: string | null;
+          lead_id: string | null;
+          net_amount: number;
+          notes: string | null;
+          order_id: string | null;
+          paid_amount: number;
+          paid_at: string | null;
+          payment_gateway: string | null;
+          payment_method: string | null;
+          refund_amount: number;
+          refund_reason: string | null;
+          semester: string | null;
+          status: string;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          academic_year?: string | null;
+          amount: number;
+          assigned_to?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          description?: string | null;
+          due_date?: string | null;
+          fee_type?: string | null;
+          gateway_response?: NonNullable<Json>;
+          gateway_transaction_id?: string | null;
+          id?: string;
+          idempotency_key?: string | null;
+          lead_id?: string | null;
+          net_amount?: never;
+          notes?: string | null;
+          order_id?: string | null;
+          paid_amount?: number;
+          paid_at?: string | null;
+          payment_gateway?: string | null;
+          payment_method?: string | null;
+          refund_amount?: number;
+          refund_reason?: string | null;
+          semester?: string | null;
+          status?: string;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          academic_year?: string | null;
+          amount?: number;
+          assigned_to?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          description?: string | null;
+          due_date?: string | null;
+          fee_type?: string | null;
+          gateway_response?: NonNullable<Json>;
+          gateway_transaction_id?: string | null;
+          id?: string;
+          idempotency_key?: string | null;
+          lead_id?: string | null;
+          net_amount?: never;
+          notes?: string | null;
+          order_id?: string | null;
+          paid_amount?: number;
+          paid_at?: string | null;
+          payment_gateway?: string | null;
+          payment_method?: string | null;
+          refund_amount?: number;
+          refund_reason?: string | null;
+          semester?: string | null;
+          status?: string;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "payments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "payments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "payments_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       permissions: {
         Row: {
           description: string;
@@ -4012,6 +4353,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "tasks_created_by_fkey";

@@ -4,6 +4,7 @@ import { z } from "zod";
 /** Tables that `soft_delete()` and `restore()` work on. */
 export const softDeletableTables = [
   "calls",
+  "campaigns",
   "communications",
   "contacts",
   "deals",
