@@ -362,4 +362,16 @@ begin
 end
 $$;
 
+-- What people looked at in the last weeks.
+
+insert into public.analytics_events (user_id, event_type, event_name, category, source, medium, campaign, duration, created_at)
+select d.id, e.type, e.name, 'engagement', e.source, e.medium, e.campaign, 20 + 13 * (n % 17), now() - make_interval(hours => 7 * n)
+from generate_series(1, 90) n
+join (select p.id, row_number() over (order by p.id) as place, count(*) over () as people from demo_people p) d on d.place = 1 + n % d.people
+join (values
+  (0, 'page_view', 'Looked at a brochure', 'website', 'organic', null),
+  (1, 'link_click', 'Followed a link', 'facebook', 'paid_social', 'fellowship-launch'),
+  (2, 'report_opened', 'Opened the dashboard', 'app', 'direct', null)
+) e (place, type, name, source, medium, campaign) on e.place = n % 3;
+
 drop table demo_people;

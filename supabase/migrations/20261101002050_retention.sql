@@ -191,6 +191,17 @@ begin
     purged := purged || jsonb_build_object('notifications', removed);
   end if;
 
+  before := private.retention_cutoff('retention.analytics_event_days');
+
+  delete from public.analytics_events e
+  where e.id = any (array(select x.id from public.analytics_events x where x.created_at < before order by x.created_at limit p_limit * 25));
+
+  get diagnostics removed = row_count;
+
+  if removed > 0 then
+    purged := purged || jsonb_build_object('analytics_events', removed);
+  end if;
+
   if purged <> '{}' then
     perform private.audit('purge', 'retention', null, null, purged);
   end if;
@@ -226,5 +237,6 @@ select
   private.define_setting('retention.deleted_days', '90', 'integer', 'Days that deleted rows can be restored; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.import_days', '30', 'integer', 'Days that the file and the rows of an import are kept after its last step; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.export_days', '90', 'integer', 'Days that an export is listed after its file is gone; 0 for ever', 0, 3650),
+  private.define_setting('retention.analytics_event_days', '400', 'integer', 'Days that analytics events are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.dead_job_days', '90', 'integer', 'Days that jobs that failed for good are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.read_notification_days', '90', 'integer', 'Days that notifications are kept after they were read; 0 keeps them as others', 0, 3650);

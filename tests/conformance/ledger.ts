@@ -40,8 +40,8 @@ const notYet = (area: Area): Entry => ({ state: "not yet", area });
 const notSoftware = (why: string): Entry => ({ state: "not software", why });
 
 export const ledger: Record<string, Entry> = {
-  "D0-001": notYet("analytics"),
-  "D0-002": notYet("analytics"),
+  "D0-001": proved(),
+  "D0-002": proved(),
   "D0-003": notYet("analytics"),
   "D0-004": notYet("campaigns"),
   "D0-005": notYet("campaigns"),
@@ -90,8 +90,8 @@ export const ledger: Record<string, Entry> = {
   "D0-048": notYet("platform"),
   "D0-049": notYet("platform"),
   "D0-050": proved(),
-  "D0-051": notYet("analytics"),
-  "D0-052": notYet("analytics"),
+  "D0-051": proved(),
+  "D0-052": proved(),
   "D0-053": proved(),
   "D0-054": notYet("analytics"),
   "D0-055": notYet("campaigns"),

@@ -175,6 +175,143 @@ export type Database = {
           },
         ];
       };
+      analytics_events: {
+        Row: {
+          campaign: string | null;
+          category: string | null;
+          created_at: string;
+          currency: string | null;
+          description: string | null;
+          duration: number | null;
+          event_data: NonNullable<Json>;
+          event_name: string | null;
+          event_type: string;
+          id: string;
+          ip_address: unknown;
+          lead_id: string | null;
+          medium: string | null;
+          properties: NonNullable<Json>;
+          session_id: string | null;
+          source: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          user_agent: string | null;
+          user_id: string | null;
+          value: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          campaign?: string | null;
+          category?: string | null;
+          created_at?: string;
+          currency?: string | null;
+          description?: string | null;
+          duration?: number | null;
+          event_data?: NonNullable<Json>;
+          event_name?: string | null;
+          event_type: string;
+          id?: string;
+          ip_address?: unknown;
+          lead_id?: string | null;
+          medium?: string | null;
+          properties?: NonNullable<Json>;
+          session_id?: string | null;
+          source?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          user_agent?: string | null;
+          user_id?: string | null;
+          value?: number | null;
+        };
+        Update: {
+          campaign?: string | null;
+          category?: string | null;
+          created_at?: string;
+          currency?: string | null;
+          description?: string | null;
+          duration?: number | null;
+          event_data?: NonNullable<Json>;
+          event_name?: string | null;
+          event_type?: string;
+          id?: string;
+          ip_address?: unknown;
+          lead_id?: string | null;
+          medium?: string | null;
+          properties?: NonNullable<Json>;
+          session_id?: string | null;
+          source?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          user_agent?: string | null;
+          user_id?: string | null;
+          value?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "analytics_events_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "analytics_events_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       assignment_rules: {
         Row: {
           course: string | null;
@@ -5468,6 +5605,25 @@ export type Database = {
           enrollments: number;
           interactions: number;
           leads: number;
+        }[];
+      };
+      analytics_event_totals: {
+        Args: {
+          p_by?: string;
+          p_campaign?: string;
+          p_event_type?: string;
+          p_from?: string;
+          p_to?: string;
+          p_user_id?: string;
+        };
+        Returns: {
+          average_duration: number;
+          conversions: number;
+          currency: string;
+          events: number;
+          key: string;
+          people: number;
+          value: number;
         }[];
       };
       analytics_funnel: {

@@ -84,6 +84,7 @@ export const knownSettings = {
   "retention.deleted_days": z.number().int().min(0).max(3650),
   "retention.import_days": z.number().int().min(0).max(3650),
   "retention.export_days": z.number().int().min(0).max(3650),
+  "retention.analytics_event_days": z.number().int().min(0).max(3650),
   "retention.dead_job_days": z.number().int().min(0).max(3650),
   "retention.read_notification_days": z.number().int().min(0).max(3650),
   "health.metrics_days": z.number().int().min(1).max(400),
