@@ -115,23 +115,34 @@ $$;
 
 comment on function private.export_columns(text) is 'Columns of a list that people may read.';
 
-create function private.export_condition(p_relation text, p_filters jsonb) returns text
+create function private.csv_expression(p_column text, p_kind text) returns text
+language plpgsql immutable parallel safe set search_path = '' as $$
+begin
+  return case
+    when p_kind in ('timestamptz', 'date') then format('coalesce(to_jsonb(%s) #>> ''{}'', '''')', p_column)
+    when p_kind in ('int2', 'int4', 'int8', 'numeric', 'bool', 'uuid') then format('coalesce(%s::text, '''')', p_column)
+    when p_kind = '_text' then format('private.csv_cell(array_to_string(%s, '';''))', p_column)
+    else format('private.csv_cell(%s::text)', p_column)
+  end;
+end
+$$;
+
+comment on function private.csv_expression(text, text) is 'SQL of a column of this type as a CSV cell.';
+
+create function private.filter_condition(p_kinds jsonb, p_filters jsonb) returns text
 language plpgsql stable set search_path = '' as $$
 declare
-  known text[] := private.export_columns(p_relation);
   filter record;
   bound record;
   kind text;
   parts text[] := '{}';
 begin
   for filter in select f.key, f.value from jsonb_each(p_filters) f loop
-    if filter.key <> all (known) then
+    kind := p_kinds ->> filter.key;
+
+    if kind is null then
       perform private.fail('export_column_unknown', left(filter.key, 120));
     end if;
-
-    select format_type(a.atttypid, a.atttypmod) into kind
-    from pg_catalog.pg_attribute a
-    where a.attrelid = to_regclass(p_relation) and a.attname = filter.key;
 
     case jsonb_typeof(filter.value)
       when 'null' then
@@ -157,7 +168,20 @@ begin
 end
 $$;
 
-comment on function private.export_condition(text, jsonb) is 'Filters as a WHERE clause. Errors: export_column_unknown, export_filter_invalid.';
+comment on function private.filter_condition(jsonb, jsonb) is 'Filters over the columns of t, whose types p_kinds names, as a WHERE clause. Errors: export_column_unknown, export_filter_invalid.';
+
+create function private.export_condition(p_relation text, p_filters jsonb) returns text
+language plpgsql stable set search_path = '' as $$
+begin
+  return private.filter_condition((
+    select jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod))
+    from pg_catalog.pg_attribute a
+    where a.attrelid = to_regclass(p_relation) and a.attname = any (private.export_columns(p_relation))
+  ), p_filters);
+end
+$$;
+
+comment on function private.export_condition(text, jsonb) is 'Filters of an export as a WHERE clause. Errors: export_column_unknown, export_filter_invalid.';
 
 create function private.export_allowed(p_list text) returns void
 language plpgsql stable security definer set search_path = '' as $$
@@ -259,16 +283,10 @@ begin
 
   target := private.export_relation(wanted.list);
 
-  select string_agg(
-    case
-      when a.atttypid in ('timestamptz'::regtype, 'date'::regtype) then format('coalesce(to_jsonb(t.%I) #>> ''{}'', '''')', c.name)
-      when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype) then format('coalesce(t.%I::text, '''')', c.name)
-      when a.atttypid = 'text[]'::regtype then format('private.csv_cell(array_to_string(t.%I, '';''))', c.name)
-      else format('private.csv_cell(t.%I::text)', c.name)
-    end, ' || '','' || ' order by c.place
-  ) into cells
+  select string_agg(private.csv_expression(format('t.%I', c.name), k.typname), ' || '','' || ' order by c.place) into cells
   from unnest(wanted.columns) with ordinality c (name, place)
-  join pg_catalog.pg_attribute a on a.attrelid = to_regclass(target) and a.attname = c.name;
+  join pg_catalog.pg_attribute a on a.attrelid = to_regclass(target) and a.attname = c.name
+  join pg_catalog.pg_type k on k.oid = a.atttypid;
 
   return query execute format(
     'select string_agg(p.line || E''\r\n'', '''' order by p.id), (array_agg(p.id order by p.id desc))[1], count(*)::integer
@@ -373,6 +391,8 @@ grant select, insert, update, delete on public.exports to service_role;
 
 revoke all on function
   private.csv_cell(text),
+  private.csv_expression(text, text),
+  private.filter_condition(jsonb, jsonb),
   private.export_columns(text),
   private.export_condition(text, jsonb),
   private.export_allowed(text),
@@ -389,6 +409,8 @@ revoke all on function
 
 grant execute on function
   private.csv_cell(text),
+  private.csv_expression(text, text),
+  private.filter_condition(jsonb, jsonb),
   private.export_columns(text),
   private.export_condition(text, jsonb),
   private.export_allowed(text),

@@ -312,6 +312,90 @@ export type Database = {
           },
         ];
       };
+      api_keys: {
+        Row: {
+          created_at: string;
+          created_by: string | null;
+          expires_at: string | null;
+          id: string;
+          key_hash: string;
+          key_prefix: string;
+          last_used_at: string | null;
+          last4: string;
+          masked_key: string;
+          name: string;
+          previous_expires_at: string | null;
+          previous_key_hash: string | null;
+          revoked_at: string | null;
+          scopes: string[];
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by?: string | null;
+          expires_at?: string | null;
+          id?: string;
+          key_hash: string;
+          key_prefix: string;
+          last_used_at?: string | null;
+          last4: string;
+          masked_key?: never;
+          name: string;
+          previous_expires_at?: string | null;
+          previous_key_hash?: string | null;
+          revoked_at?: string | null;
+          scopes: string[];
+          updated_at?: string;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string | null;
+          expires_at?: string | null;
+          id?: string;
+          key_hash?: string;
+          key_prefix?: string;
+          last_used_at?: string | null;
+          last4?: string;
+          masked_key?: never;
+          name?: string;
+          previous_expires_at?: string | null;
+          previous_key_hash?: string | null;
+          revoked_at?: string | null;
+          scopes?: string[];
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "api_keys_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "api_keys_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "api_keys_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "api_keys_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       assignment_rules: {
         Row: {
           course: string | null;
@@ -859,6 +943,59 @@ export type Database = {
           },
         ];
       };
+      communication_attachments: {
+        Row: {
+          communication_id: string;
+          created_at: string;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          path: string;
+          size_bytes: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          communication_id: string;
+          created_at?: string;
+          file_name: string;
+          id?: string;
+          mime_type?: string;
+          path: string;
+          size_bytes?: number;
+        };
+        Update: {
+          communication_id?: string;
+          created_at?: string;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          path?: string;
+          size_bytes?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "communication_attachments_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "communications";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communication_attachments_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "conversations";
+            referencedColumns: ["last_message_id"];
+          },
+          {
+            foreignKeyName: "communication_attachments_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "lead_emails";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       communications: {
         Row: {
           attachments: string[];
@@ -1088,6 +1225,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "communications_template_id_fkey";
+            columns: ["template_id"];
+            isOneToOne: false;
+            referencedRelation: "message_templates";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -1111,6 +1255,102 @@ export type Database = {
           {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      consents: {
+        Row: {
+          address_hash: string;
+          channel: string;
+          created_at: string;
+          id: string;
+          language: string | null;
+          lead_id: string | null;
+          notice_version: string | null;
+          proof: string | null;
+          purpose: string;
+          recorded_by: string | null;
+          source: string;
+          state: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          address_hash: string;
+          channel: string;
+          created_at?: string;
+          id?: string;
+          language?: string | null;
+          lead_id?: string | null;
+          notice_version?: string | null;
+          proof?: string | null;
+          purpose?: string;
+          recorded_by?: string | null;
+          source?: string;
+          state: string;
+        };
+        Update: {
+          address_hash?: string;
+          channel?: string;
+          created_at?: string;
+          id?: string;
+          language?: string | null;
+          lead_id?: string | null;
+          notice_version?: string | null;
+          proof?: string | null;
+          purpose?: string;
+          recorded_by?: string | null;
+          source?: string;
+          state?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "consents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
@@ -1275,6 +1515,46 @@ export type Database = {
             referencedColumns: ["id"];
           },
         ];
+      };
+      custom_fields: {
+        Row: {
+          created_at: string;
+          entity: string;
+          is_on_forms: boolean;
+          is_required: boolean;
+          key: string;
+          kind: string;
+          label: string;
+          options: string[] | null;
+          position: number;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          entity?: string;
+          is_on_forms?: boolean;
+          is_required?: boolean;
+          key: string;
+          kind?: string;
+          label: string;
+          options?: string[] | null;
+          position?: number;
+          updated_at?: string;
+        };
+        Update: {
+          created_at?: string;
+          entity?: string;
+          is_on_forms?: boolean;
+          is_required?: boolean;
+          key?: string;
+          kind?: string;
+          label?: string;
+          options?: string[] | null;
+          position?: number;
+          updated_at?: string;
+        };
+        Relationships: [];
       };
       deals: {
         Row: {
@@ -1445,6 +1725,366 @@ export type Database = {
           },
         ];
       };
+      document_openings: {
+        Row: {
+          document_id: string;
+          id: string;
+          opened_at: string;
+          user_id: string | null;
+          version_no: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          document_id: string;
+          id?: string;
+          opened_at?: string;
+          user_id?: string | null;
+          version_no: number;
+        };
+        Update: {
+          document_id?: string;
+          id?: string;
+          opened_at?: string;
+          user_id?: string | null;
+          version_no?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "document_openings_are_of_a_version";
+            columns: ["document_id", "version_no"];
+            isOneToOne: false;
+            referencedRelation: "document_versions";
+            referencedColumns: ["document_id", "version_no"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      document_versions: {
+        Row: {
+          checked_at: string | null;
+          checksum: string | null;
+          created_at: string;
+          document_id: string;
+          expires_at: string;
+          fault: string | null;
+          fault_detail: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          size_bytes: number;
+          state: string;
+          storage_path: string;
+          uploaded_by: string | null;
+          version_no: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          checked_at?: string | null;
+          checksum?: string | null;
+          created_at?: string;
+          document_id: string;
+          expires_at: string;
+          fault?: string | null;
+          fault_detail?: string | null;
+          file_name: string;
+          id?: string;
+          mime_type: string;
+          size_bytes: number;
+          state?: string;
+          storage_path?: never;
+          uploaded_by?: string | null;
+          version_no: number;
+        };
+        Update: {
+          checked_at?: string | null;
+          checksum?: string | null;
+          created_at?: string;
+          document_id?: string;
+          expires_at?: string;
+          fault?: string | null;
+          fault_detail?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          size_bytes?: number;
+          state?: string;
+          storage_path?: never;
+          uploaded_by?: string | null;
+          version_no?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "document_versions_document_id_fkey";
+            columns: ["document_id"];
+            isOneToOne: false;
+            referencedRelation: "documents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      documents: {
+        Row: {
+          access_level: string;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          document_name: string;
+          document_type: string;
+          file_name: string | null;
+          id: string;
+          is_confidential: boolean;
+          is_required: boolean;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          mime_type: string | null;
+          notes: string | null;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          uploaded_by: string | null;
+          verification_notes: string | null;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          version_no: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          access_level?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          document_name: string;
+          document_type: string;
+          file_name?: string | null;
+          id?: string;
+          is_confidential?: boolean;
+          is_required?: boolean;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          mime_type?: string | null;
+          notes?: string | null;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          uploaded_by?: string | null;
+          verification_notes?: string | null;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          version_no?: number | null;
+        };
+        Update: {
+          access_level?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          document_name?: string;
+          document_type?: string;
+          file_name?: string | null;
+          id?: string;
+          is_confidential?: boolean;
+          is_required?: boolean;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          mime_type?: string | null;
+          notes?: string | null;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          uploaded_by?: string | null;
+          verification_notes?: string | null;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          version_no?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "documents_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       error_codes: {
         Row: {
           code: string;
@@ -1566,6 +2206,100 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
+      };
+      impersonations: {
+        Row: {
+          ended_at: string | null;
+          expires_at: string;
+          id: string;
+          impersonator_id: string;
+          impersonator_session_id: string;
+          reason: string;
+          session_id: string;
+          started_at: string;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          ended_at?: string | null;
+          expires_at?: string;
+          id?: string;
+          impersonator_id: string;
+          impersonator_session_id: string;
+          reason: string;
+          session_id: string;
+          started_at?: string;
+          user_id: string;
+        };
+        Update: {
+          ended_at?: string | null;
+          expires_at?: string;
+          id?: string;
+          impersonator_id?: string;
+          impersonator_session_id?: string;
+          reason?: string;
+          session_id?: string;
+          started_at?: string;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
       };
       import_mappings: {
         Row: {
@@ -2813,6 +3547,87 @@ export type Database = {
           },
         ];
       };
+      message_templates: {
+        Row: {
+          channel: string;
+          content: string;
+          created_at: string;
+          created_by: string | null;
+          format: string;
+          id: string;
+          is_active: boolean;
+          locale: string;
+          name: string;
+          provider_template: string | null;
+          subject: string | null;
+          updated_at: string;
+          variables: string[];
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          channel: string;
+          content: string;
+          created_at?: string;
+          created_by?: string | null;
+          format?: string;
+          id?: string;
+          is_active?: boolean;
+          locale?: string;
+          name: string;
+          provider_template?: string | null;
+          subject?: string | null;
+          updated_at?: string;
+          variables?: string[];
+          version?: number;
+        };
+        Update: {
+          channel?: string;
+          content?: string;
+          created_at?: string;
+          created_by?: string | null;
+          format?: string;
+          id?: string;
+          is_active?: boolean;
+          locale?: string;
+          name?: string;
+          provider_template?: string | null;
+          subject?: string | null;
+          updated_at?: string;
+          variables?: string[];
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       note_attachments: {
         Row: {
           created_at: string;
@@ -3657,6 +4472,104 @@ export type Database = {
             referencedRelation: "roles";
             referencedColumns: ["id"];
           },
+          {
+            foreignKeyName: "profiles_role_id_fkey";
+            columns: ["role_id"];
+            isOneToOne: false;
+            referencedRelation: "roles_with_permissions";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      refunds: {
+        Row: {
+          amount: number;
+          created_at: string;
+          currency: string;
+          failure: string | null;
+          gateway: string;
+          gateway_refund_id: string | null;
+          id: string;
+          idempotency_key: string | null;
+          payment_id: string;
+          processed_at: string | null;
+          reason: string | null;
+          requested_by: string | null;
+          status: string;
+          transaction_id: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount: number;
+          created_at?: string;
+          currency: string;
+          failure?: string | null;
+          gateway: string;
+          gateway_refund_id?: string | null;
+          id?: string;
+          idempotency_key?: string | null;
+          payment_id: string;
+          processed_at?: string | null;
+          reason?: string | null;
+          requested_by?: string | null;
+          status?: string;
+          transaction_id: string;
+          updated_at?: string;
+        };
+        Update: {
+          amount?: number;
+          created_at?: string;
+          currency?: string;
+          failure?: string | null;
+          gateway?: string;
+          gateway_refund_id?: string | null;
+          id?: string;
+          idempotency_key?: string | null;
+          payment_id?: string;
+          processed_at?: string | null;
+          reason?: string | null;
+          requested_by?: string | null;
+          status?: string;
+          transaction_id?: string;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "refunds_payment_id_fkey";
+            columns: ["payment_id"];
+            isOneToOne: false;
+            referencedRelation: "payments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "refunds_requested_by_fkey";
+            columns: ["requested_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "refunds_requested_by_fkey";
+            columns: ["requested_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "refunds_requested_by_fkey";
+            columns: ["requested_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "refunds_requested_by_fkey";
+            columns: ["requested_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
         ];
       };
       reminders: {
@@ -3883,6 +4796,96 @@ export type Database = {
           },
         ];
       };
+      reports: {
+        Row: {
+          aggregations: NonNullable<Json>;
+          created_at: string;
+          created_by: string | null;
+          dataset: string;
+          date_range: NonNullable<Json>;
+          description: string;
+          fields: NonNullable<Json>;
+          filters: NonNullable<Json>;
+          grouping: NonNullable<Json>;
+          id: string;
+          is_pinned: boolean;
+          is_shared: boolean;
+          is_template: boolean;
+          name: string;
+          sorting: NonNullable<Json>;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          aggregations?: NonNullable<Json>;
+          created_at?: string;
+          created_by?: string | null;
+          dataset?: string;
+          date_range?: NonNullable<Json>;
+          description?: string;
+          fields?: NonNullable<Json>;
+          filters?: NonNullable<Json>;
+          grouping?: NonNullable<Json>;
+          id?: string;
+          is_pinned?: boolean;
+          is_shared?: boolean;
+          is_template?: boolean;
+          name: string;
+          sorting?: NonNullable<Json>;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          aggregations?: NonNullable<Json>;
+          created_at?: string;
+          created_by?: string | null;
+          dataset?: string;
+          date_range?: NonNullable<Json>;
+          description?: string;
+          fields?: NonNullable<Json>;
+          filters?: NonNullable<Json>;
+          grouping?: NonNullable<Json>;
+          id?: string;
+          is_pinned?: boolean;
+          is_shared?: boolean;
+          is_template?: boolean;
+          name?: string;
+          sorting?: NonNullable<Json>;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       role_permissions: {
         Row: {
           permission: string;
@@ -3910,6 +4913,13 @@ export type Database = {
             columns: ["role_id"];
             isOneToOne: false;
             referencedRelation: "roles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "role_permissions_role_id_fkey";
+            columns: ["role_id"];
+            isOneToOne: false;
+            referencedRelation: "roles_with_permissions";
             referencedColumns: ["id"];
           },
         ];
@@ -4684,6 +5694,150 @@ export type Database = {
         };
         Relationships: [];
       };
+      webhook_deliveries: {
+        Row: {
+          attempts: number;
+          created_at: string;
+          delivered_at: string | null;
+          duration_ms: number | null;
+          error: string | null;
+          event: string;
+          event_id: string;
+          id: string;
+          last_attempt_at: string | null;
+          next_at: string | null;
+          payload: NonNullable<Json>;
+          response_code: number | null;
+          status: string;
+          webhook_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          attempts?: number;
+          created_at?: string;
+          delivered_at?: string | null;
+          duration_ms?: number | null;
+          error?: string | null;
+          event: string;
+          event_id: string;
+          id?: string;
+          last_attempt_at?: string | null;
+          next_at?: string | null;
+          payload: NonNullable<Json>;
+          response_code?: number | null;
+          status?: string;
+          webhook_id: string;
+        };
+        Update: {
+          attempts?: number;
+          created_at?: string;
+          delivered_at?: string | null;
+          duration_ms?: number | null;
+          error?: string | null;
+          event?: string;
+          event_id?: string;
+          id?: string;
+          last_attempt_at?: string | null;
+          next_at?: string | null;
+          payload?: NonNullable<Json>;
+          response_code?: number | null;
+          status?: string;
+          webhook_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "webhook_deliveries_webhook_id_fkey";
+            columns: ["webhook_id"];
+            isOneToOne: false;
+            referencedRelation: "webhooks";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      webhooks: {
+        Row: {
+          active_since: string;
+          created_at: string;
+          created_by: string | null;
+          disabled_at: string | null;
+          disabled_reason: string | null;
+          endpoint_url: string;
+          events: string[];
+          failing_since: string | null;
+          id: string;
+          is_active: boolean;
+          last_success_at: string | null;
+          name: string;
+          previous_secret_until: string | null;
+          secret: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          active_since?: string;
+          created_at?: string;
+          created_by?: string | null;
+          disabled_at?: string | null;
+          disabled_reason?: string | null;
+          endpoint_url: string;
+          events: string[];
+          failing_since?: string | null;
+          id?: string;
+          is_active?: boolean;
+          last_success_at?: string | null;
+          name?: string;
+          previous_secret_until?: string | null;
+          secret?: string;
+          updated_at?: string;
+        };
+        Update: {
+          active_since?: string;
+          created_at?: string;
+          created_by?: string | null;
+          disabled_at?: string | null;
+          disabled_reason?: string | null;
+          endpoint_url?: string;
+          events?: string[];
+          failing_since?: string | null;
+          id?: string;
+          is_active?: boolean;
+          last_success_at?: string | null;
+          name?: string;
+          previous_secret_until?: string | null;
+          secret?: string;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "webhooks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "webhooks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "webhooks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "webhooks_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
     };
     Views: {
       agents: {
@@ -4850,6 +6004,163 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "leads_list";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      conversations: {
+        Row: {
+          address: string | null;
+          contact_id: string | null;
+          last_direction: string;
+          last_message_at: string;
+          last_message_id: string;
+          last_status: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          messages: number | null;
+          snippet: string | null;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          thread_id: string | null;
+          type: string;
+          user_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          address?: never;
+          contact_id?: string | null;
+          last_direction?: string | null;
+          last_message_at?: string | null;
+          last_message_id?: string | null;
+          last_status?: string | null;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          messages?: never;
+          snippet?: never;
+          student_id?: string | null;
+          subject?: string | null;
+          team_id?: string | null;
+          thread_id?: string | null;
+          type?: string | null;
+          user_id?: string | null;
+        };
+        Update: {
+          address?: never;
+          contact_id?: string | null;
+          last_direction?: string | null;
+          last_message_at?: string | null;
+          last_message_id?: string | null;
+          last_status?: string | null;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          messages?: never;
+          snippet?: never;
+          student_id?: string | null;
+          subject?: string | null;
+          team_id?: string | null;
+          thread_id?: string | null;
+          type?: string | null;
+          user_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "communications_contact_id_fkey";
+            columns: ["contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "communications_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -5393,6 +6704,43 @@ export type Database = {
           },
         ];
       };
+      roles_with_permissions: {
+        Row: {
+          created_at: string;
+          data_scope: string;
+          description: string;
+          id: string;
+          is_system: boolean;
+          key: string;
+          name: string;
+          permissions: Json | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          data_scope?: string | null;
+          description?: string | null;
+          id?: string | null;
+          is_system?: boolean | null;
+          key?: string | null;
+          name?: string | null;
+          permissions?: never;
+          updated_at?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          data_scope?: string | null;
+          description?: string | null;
+          id?: string | null;
+          is_system?: boolean | null;
+          key?: string | null;
+          name?: string | null;
+          permissions?: never;
+          updated_at?: string | null;
+        };
+        Relationships: [];
+      };
       tasks_crm: {
         Row: {
           assigned_to: string | null;
@@ -5527,9 +6875,33 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      user_sessions: {
+        Row: {
+          created_at: string | null;
+          expires_at: string | null;
+          id: string | null;
+          ip: unknown;
+          is_current: boolean | null;
+          last_active_at: string | null;
+          user_agent: string | null;
+          user_id: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
+      admin_list_users: {
+        Args: {
+          p_limit?: number;
+          p_offset?: number;
+          p_role?: string;
+          p_search?: string;
+          p_status?: string;
+        };
+        Returns: Json;
+      };
       agent_heartbeat: { Args: Record<PropertyKey, never>; Returns: Json };
       agent_set_status: {
         Args: { p_status: string };
@@ -5657,10 +7029,23 @@ export type Database = {
         };
         Returns: Json;
       };
+      analytics_lead_volume: {
+        Args: { p_date_from?: string; p_date_to?: string; p_granularity?: string };
+        Returns: {
+          count: number;
+          date: string;
+        }[];
+      };
       analytics_overview: {
         Args: { p_agent_id?: string; p_from?: string; p_to?: string };
         Returns: Json;
       };
+      api_key_create: {
+        Args: { p_expires_at?: string; p_name: string; p_scopes?: string[] };
+        Returns: Json;
+      };
+      api_key_revoke: { Args: { p_id: string }; Returns: Json };
+      api_key_rotate: { Args: { p_key_id: string; p_overlap_minutes?: number }; Returns: Json };
       audit_search: {
         Args: {
           p_action?: string;
@@ -5746,7 +7131,171 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      communication_cancel: {
+        Args: { p_id: string };
+        Returns: {
+          attachments: string[];
+          bcc: string[] | null;
+          campaign_id: string | null;
+          cc: string[] | null;
+          channel_specific_data: NonNullable<Json>;
+          clicked_at: string | null;
+          contact_id: string | null;
+          content: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          delivered_at: string | null;
+          direction: string;
+          dispatched_at: string | null;
+          error: string | null;
+          failed_at: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          opened: boolean;
+          provider: string | null;
+          provider_message_id: string | null;
+          read_at: string | null;
+          recipient: string | null;
+          scheduled_at: string | null;
+          sender: string | null;
+          sent_at: string | null;
+          sent_by: string | null;
+          status: string;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          template_id: string | null;
+          thread_id: string | null;
+          type: string;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "communications";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      communication_send: {
+        Args: {
+          p_attachments?: string[];
+          p_bcc?: string[];
+          p_campaign_id?: string;
+          p_cc?: string[];
+          p_channel_specific_data?: Json;
+          p_contact_id?: string;
+          p_content?: string;
+          p_lead_id?: string;
+          p_recipient?: string;
+          p_scheduled_at?: string;
+          p_sender?: string;
+          p_student_id?: string;
+          p_subject?: string;
+          p_template?: string;
+          p_thread_id?: string;
+          p_type: string;
+          p_variables?: Json;
+        };
+        Returns: {
+          attachments: string[];
+          bcc: string[] | null;
+          campaign_id: string | null;
+          cc: string[] | null;
+          channel_specific_data: NonNullable<Json>;
+          clicked_at: string | null;
+          contact_id: string | null;
+          content: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          delivered_at: string | null;
+          direction: string;
+          dispatched_at: string | null;
+          error: string | null;
+          failed_at: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          opened: boolean;
+          provider: string | null;
+          provider_message_id: string | null;
+          read_at: string | null;
+          recipient: string | null;
+          scheduled_at: string | null;
+          sender: string | null;
+          sent_at: string | null;
+          sent_by: string | null;
+          status: string;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          template_id: string | null;
+          thread_id: string | null;
+          type: string;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "communications";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      consent_set: {
+        Args: {
+          p_channel: string;
+          p_language?: string;
+          p_lead_id: string;
+          p_notice_version?: string;
+          p_proof?: string;
+          p_purpose?: string;
+          p_source?: string;
+          p_state: string;
+        };
+        Returns: {
+          address_hash: string;
+          channel: string;
+          created_at: string;
+          id: string;
+          language: string | null;
+          lead_id: string | null;
+          notice_version: string | null;
+          proof: string | null;
+          purpose: string;
+          recorded_by: string | null;
+          source: string;
+          state: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "consents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
+      dashboard_chart_revenue: {
+        Args: { p_end?: string; p_start?: string };
+        Returns: {
+          date: string;
+          value: number;
+        }[];
+      };
+      dashboard_chart_sources: {
+        Args: { p_end?: string; p_start?: string };
+        Returns: {
+          name: string;
+          value: number;
+        }[];
+      };
+      dashboard_overview: { Args: { p_range?: string }; Returns: Json };
+      dashboard_stats: { Args: { p_end?: string; p_start?: string }; Returns: Json };
       deleted_rows: {
         Args: { p_before?: Json; p_limit?: number; p_table?: string };
         Returns: {
@@ -5757,6 +7306,87 @@ export type Database = {
           label: string;
           table_name: string;
         }[];
+      };
+      document_begin_upload: {
+        Args: {
+          p_access_level?: string;
+          p_document_id?: string;
+          p_document_name?: string;
+          p_document_type?: string;
+          p_file_name: string;
+          p_is_confidential?: boolean;
+          p_is_required?: boolean;
+          p_lead_id?: string;
+          p_mime_type: string;
+          p_notes?: string;
+          p_size_bytes: number;
+          p_student_id?: string;
+        };
+        Returns: Json;
+      };
+      document_complete_upload: {
+        Args: { p_document_id: string; p_version_no: number };
+        Returns: {
+          checked_at: string | null;
+          checksum: string | null;
+          created_at: string;
+          document_id: string;
+          expires_at: string;
+          fault: string | null;
+          fault_detail: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          size_bytes: number;
+          state: string;
+          storage_path: string;
+          uploaded_by: string | null;
+          version_no: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "document_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      document_open: { Args: { p_document_id: string; p_version_no?: number }; Returns: Json };
+      document_verify: {
+        Args: { p_document_id: string; p_notes?: string; p_status: string; p_version_no?: number };
+        Returns: {
+          access_level: string;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          document_name: string;
+          document_type: string;
+          file_name: string | null;
+          id: string;
+          is_confidential: boolean;
+          is_required: boolean;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          mime_type: string | null;
+          notes: string | null;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          uploaded_by: string | null;
+          verification_notes: string | null;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          version_no: number | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "documents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       explain_score: { Args: { p_lead_id: string }; Returns: Json };
       export_start: {
@@ -5786,6 +7416,7 @@ export type Database = {
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
+      impersonation_end: { Args: { p_id: string }; Returns: undefined };
       import_commit: {
         Args: { p_import_id: string };
         Returns: {
@@ -6098,6 +7729,36 @@ export type Database = {
       lead_delete: { Args: { p_hard?: boolean; p_id: string }; Returns: Json };
       lead_enroll: { Args: { p_lead_id: string; p_student?: Json }; Returns: Json };
       lead_restore: { Args: { p_id: string }; Returns: Json };
+      lead_send_email: {
+        Args: {
+          p_bcc?: string[];
+          p_body: string;
+          p_cc?: string[];
+          p_from?: string;
+          p_lead_id: string;
+          p_subject: string;
+          p_to?: string;
+        };
+        Returns: {
+          bcc: string[] | null;
+          body: string | null;
+          cc: string[] | null;
+          from: string | null;
+          id: string;
+          lead_id: string;
+          sentBy: string | null;
+          status: string;
+          subject: string | null;
+          timestamp: string | null;
+          to: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "lead_emails";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       lead_set_status: {
         Args: { p_lead_id: string; p_reason?: string; p_status: string };
         Returns: {
@@ -6196,6 +7857,25 @@ export type Database = {
           team_id: string;
         }[];
       };
+      list_sessions: {
+        Args: { p_user_id?: string };
+        Returns: {
+          created_at: string | null;
+          expires_at: string | null;
+          id: string | null;
+          ip: unknown;
+          is_current: boolean | null;
+          last_active_at: string | null;
+          user_agent: string | null;
+          user_id: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "user_sessions";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
       merge_leads: {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
@@ -6203,6 +7883,16 @@ export type Database = {
       };
       merge_preview: {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
+        Returns: Json;
+      };
+      message_preview: {
+        Args: {
+          p_channel?: string;
+          p_lead_id?: string;
+          p_locale?: string;
+          p_template: string;
+          p_variables?: Json;
+        };
         Returns: Json;
       };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
@@ -6247,6 +7937,16 @@ export type Database = {
           p_priority?: string;
           p_title: string;
           p_type?: string;
+        };
+        Returns: Json;
+      };
+      payment_cancel: { Args: { p_payment_id: string }; Returns: Json };
+      payment_record: {
+        Args: {
+          p_method: string;
+          p_payment_id: string;
+          p_received_at?: string;
+          p_reference?: string;
         };
         Returns: Json;
       };
@@ -6327,7 +8027,35 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      report_build: { Args: { p: Json }; Returns: Json };
+      report_dashboard: { Args: { p_max_age?: number }; Returns: Json };
+      report_datasets: { Args: Record<PropertyKey, never>; Returns: Json };
+      report_run: {
+        Args: { p_limit?: number; p_max_age?: number; p_offset?: number; p_report_id: string };
+        Returns: Json;
+      };
+      report_templates: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          description: string;
+          fields: Json;
+          filters: Json;
+          id: string;
+          name: string;
+        }[];
+      };
       restore: { Args: { p_id: string; p_table: string }; Returns: undefined };
+      revoke_session: { Args: { p_session_id: string }; Returns: undefined };
+      role_upsert: {
+        Args: {
+          p_data_scope?: string;
+          p_description?: string;
+          p_id?: string;
+          p_name?: string;
+          p_permissions?: string[];
+        };
+        Returns: Json;
+      };
       search_leads: {
         Args: { p_after?: Json; p_filter?: Json; p_limit?: number; p_query: string };
         Returns: {
@@ -6350,12 +8078,24 @@ export type Database = {
           value: number;
         }[];
       };
+      settings_config: { Args: Record<PropertyKey, never>; Returns: Json };
       soft_delete: { Args: { p_id: string; p_table: string }; Returns: undefined };
       unmerge: { Args: { p_merge_id: string }; Returns: Json };
       user_set_access: {
         Args: { p_is_active?: boolean; p_role?: string; p_user_id: string };
         Returns: undefined;
       };
+      webhook_event_types: { Args: Record<PropertyKey, never>; Returns: string[] };
+      webhook_redeliver: { Args: { p_delivery_id: string }; Returns: Json };
+      webhook_replay: {
+        Args: { p_since: string; p_until?: string; p_webhook_id: string };
+        Returns: Json;
+      };
+      webhook_secret_rotate: {
+        Args: { p_id: string; p_overlap_hours?: number; p_secret?: string };
+        Returns: Json;
+      };
+      webhook_test: { Args: { p_id: string }; Returns: Json };
     };
     Enums: {
       [_ in never]: never;
