@@ -1,4 +1,4 @@
--- Lead sources: forms of ad platforms, which answer goes where, and how a lead of theirs becomes a lead here.
+-- Lead sources: forms of ad platforms and websites, which answer goes where, and how a lead of theirs becomes a lead here.
 --
 -- A lead arrives by a delivery or is found by comparing a form's leads with ours; both ways end in
 -- private.meta_apply_lead(), which counts each lead once.
@@ -32,7 +32,7 @@ create table public.lead_source_mappings (
   position integer not null default 0,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint lead_source_mappings_provider_is_known check (provider in ('meta')),
+  constraint lead_source_mappings_provider_is_known check (provider in ('meta', 'form')),
   constraint lead_source_mappings_field_is_given check (btrim(field) <> '' and length(field) <= 200),
   constraint lead_source_mappings_target_is_known check (
     target in (
@@ -354,6 +354,20 @@ insert into public.lead_source_mappings (field, target, transform, position) val
   ('date_of_birth', 'custom:date_of_birth', 'trim', 64),
   ('course', 'course', 'trim', 70),
   ('qualification', 'qualification', 'trim', 71);
+
+-- Forms of websites and programs with an API key name the columns themselves, or in one of the usual ways.
+insert into public.lead_source_mappings (provider, field, target, transform, position)
+select 'form', f.field, f.target, case f.target when 'email' then 'lower' else 'trim' end, f.position
+from (
+  select c, c, 10 from unnest(array[
+    'salutation', 'first_name', 'last_name', 'name', 'email', 'phone', 'organization', 'website', 'job_title',
+    'industry', 'gender', 'no_of_employees', 'territory', 'qualification', 'course'
+  ]) c
+  union all
+  values
+    ('full_name', 'name', 20), ('firstName', 'first_name', 20), ('lastName', 'last_name', 20), ('mobile', 'phone', 20),
+    ('phone_number', 'phone', 21), ('company', 'organization', 20), ('jobTitle', 'job_title', 20)
+) f (field, target, position);
 
 insert into private.job_schedules (name, cron, kind, provider, priority) values
   ('meta.backfill', '7 * * * *', 'meta.backfill', 'meta', -1);

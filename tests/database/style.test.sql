@@ -71,6 +71,8 @@ insert into remembered values
   ('audit_logs', 'user_id', 'the trail outlives the account'),
   ('audit_logs', 'impersonator_id', 'the trail outlives the account'),
   ('audit_logs', 'session_id', 'a session of Auth ends, and its row with it'),
+  ('impersonations', 'session_id', 'a session of Auth ends, and its row with it'),
+  ('impersonations', 'impersonator_session_id', 'a session of Auth ends, and its row with it'),
   ('activities', 'entity_id', 'generated: one of the four keys of the row, which have theirs'),
   ('activities', 'source_id', 'a note, call, task or message, which takes it along by a trigger'),
   ('tasks', 'related_to_id', 'held by a check to one of the keys of the row'),
@@ -79,13 +81,15 @@ insert into remembered values
   ('private.import_rows', 'target_id', 'remembers a lead through a merge and an erasure'),
   ('private.import_chunks', 'first_id', 'a bound of the ids that were made, not a row'),
   ('private.import_chunks', 'last_id', 'a bound of the ids that were made, not a row'),
-  ('private.webhook_inbox', 'job_id', 'a job moves from the queue to its archive');
+  ('communications', 'thread_id', 'names a conversation, which is its messages and has no row of its own'),
+  ('private.webhook_inbox', 'job_id', 'a job moves from the queue to its archive'),
+  ('webhook_deliveries', 'event_id', 'what was told stays told when the row of the timeline is erased; of a test an id of its own');
 
 -- The table that a column names comes with a module of its own; from then on there must be a key.
 insert into remembered
 select a.relation, a.named, 'there is no ' || a.wanted || ' yet'
 from (values
-  ('tasks', 'campaign_id', 'campaigns'), ('communications', 'campaign_id', 'campaigns'), ('communications', 'thread_id', 'conversations')
+  ('tasks', 'campaign_id', 'campaigns'), ('communications', 'campaign_id', 'campaigns')
 ) a (relation, named, wanted)
 where to_regclass('public.' || a.wanted) is null;
 

@@ -41,6 +41,10 @@ const expectations: Record<string, string> = {
   // The path is the secret; one that is none is not there.
   "calendar GET /{file}": "404",
   "calendar GET /openapi.json": "200",
+  // A program has a key of its own kind; what people or the platform's keys hold is none.
+  "capture POST /leads": "401",
+  "capture GET /form": "401",
+  "capture GET /openapi.json": "200",
 };
 
 const folder = join(import.meta.dirname, "../../supabase/functions");

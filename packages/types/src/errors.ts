@@ -57,6 +57,13 @@ export const errorCodes = [
   "document_content_mismatch",
   "document_unreadable",
   "communication_status_refused",
+  "template_not_found",
+  "template_variable_missing",
+  "recipient_missing",
+  "contact_refused",
+  "sender_refused",
+  "whatsapp_window_closed",
+  "attachments_too_large",
   "campaign_status_refused",
   "campaign_is_running",
   "campaign_is_launched",
@@ -115,6 +122,11 @@ export const errorCodes = [
   "export_too_large",
   "export_interrupted",
   "report_invalid",
+  "report_format_unavailable",
+  "report_busy",
+  "report_too_slow",
+  "report_schedule_invalid",
+  "report_recipient_refused",
 ] as const;
 
 /** Stable codes of edge functions alone. */

@@ -93,7 +93,7 @@ export const mappingTargetSchema = z.union([
 
 /** What a client may insert into `lead_source_mappings`. */
 export const leadSourceMappingSchema = z.object({
-  provider: z.literal("meta").default("meta"),
+  provider: z.enum(["meta", "form"]).default("meta"),
   form_id: z.string().max(64).nullish(),
   field: z.string().min(1).max(200),
   target: mappingTargetSchema,

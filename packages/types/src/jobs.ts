@@ -4,15 +4,24 @@ import { z } from "zod";
 /** What each kind of job carries: ids, never copies of personal data. */
 export const jobPayloads = {
   "inbox.meta": z.object({ inbox_id: z.uuid() }),
+  "inbox.sendgrid_events": z.object({ inbox_id: z.uuid() }),
+  "inbox.twilio_events": z.object({ inbox_id: z.uuid() }),
+  "inbox.whatsapp_events": z.object({ inbox_id: z.uuid() }),
+  send_message: z.object({ communication_id: z.uuid() }),
   "meta.backfill": z.object({ schedule: z.string().optional() }),
   "meta.backfill_form": z.object({ form_id: z.string().min(1) }),
+  "document.check": z.object({ version_id: z.uuid() }),
+  "documents.sweep": z.object({ schedule: z.string().optional() }),
+  "documents.strays": z.object({ schedule: z.string().optional() }),
   "files.remove": z.object({
     note_ids: z.array(z.uuid()).optional(),
+    document_ids: z.array(z.uuid()).optional(),
     import_ids: z.array(z.uuid()).optional(),
     uploads_before: z.string().optional(),
   }),
   "integrations.prune": z.object({ schedule: z.string().optional() }),
   "jobs.prune": z.object({ schedule: z.string().optional() }),
+  "webhook.deliver": z.object({ webhook_id: z.uuid() }),
   "retention.purge": z.object({ schedule: z.string().optional() }),
 } as const;
 

@@ -31,6 +31,8 @@ export interface AppOptions extends Surroundings {
   title: string;
   description: string;
   maxBodyBytes?: number;
+  /** Request headers of its own that a browser may send, besides those of every function. */
+  allowedHeaders?: string[];
   /** What the log says of a path that is itself a secret. */
   describePath?(path: string): string;
 }
@@ -122,7 +124,10 @@ export function createApp(options: AppOptions): App {
     cors({
       origin: (origin) => (allowed.has(origin) ? origin : null),
       allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-      allowHeaders: ["authorization", "apikey", "content-type", "x-client-info", "x-request-id"],
+      allowHeaders: [
+        ...["authorization", "apikey", "content-type", "x-client-info", "x-request-id"],
+        ...(options.allowedHeaders ?? []),
+      ],
       exposeHeaders: ["x-request-id", "retry-after"],
       maxAge: 600,
     }),
