@@ -16,6 +16,7 @@ import {
   paymentGateways,
   paymentMethods,
   paymentStatuses,
+  refundStatuses,
   softDeletableTables,
   studentStatuses,
 } from "../../packages/types/src/index.ts";
@@ -67,6 +68,7 @@ describe("TypeScript and the database know the same", () => {
     ["payments_payment_gateway_is_known", paymentGateways],
     ["payments_payment_method_is_known", paymentMethods],
     ["payments_status_is_known", paymentStatuses],
+    ["refunds_status_is_known", refundStatuses],
     ["students_status_is_known", studentStatuses],
     ["notifications_priority_is_known", notificationPriorities],
   ] as const)("words of %s", async (check, words) => {

@@ -72,6 +72,16 @@ insert into public.students (id, lead_id, name) select student, lead, 'Zerlinda 
 
 insert into public.deals (lead_id, contact_id, name) select lead, contact, 'Deal of Quixote' from given;
 
+insert into public.payments (student_id, amount, description, notes) select student, 100, 'Fees of Zerlinda', 'Quixote pays' from given;
+
+insert into private.payment_transactions (gateway, transaction_id, payment_id, status, amount, currency, captured_at, response)
+select 'offline', p.id::text, p.id, 'captured', 100, 'INR', now(), '{"reference": "Quixote"}' from public.payments p, given where p.student_id = student;
+
+select private.payment_settle(p.id) from public.payments p, given where p.student_id = student;
+
+insert into public.refunds (payment_id, amount, currency, gateway, transaction_id, reason)
+select p.id, 10, 'INR', 'offline', p.id::text, 'Zerlinda asked' from public.payments p, given where p.student_id = student;
+
 insert into public.tasks (title, lead_id, assigned_to) select 'Call Zerlinda', lead, counselor from given, people;
 
 insert into public.calls (lead_id, agent_id, duration, to_name, notes) select lead, counselor, 60, 'Zerlinda', 'Quixote said' from given, people;
@@ -235,7 +245,9 @@ select is_empty(
     join pg_constraint k on k.conrelid = c.child and k.confrelid = 'public.leads'::regclass and k.contype = 'f'
     join pg_attribute a on a.attrelid = c.child and a.attname = c.child_column and k.conkey = array[a.attnum]
     where k.confdeltype <> 'c'
-      and not exists (select from private.soft_deletable s where to_regclass('public.' || s.table_name) = c.child)$$,
+      and not exists (select from private.soft_deletable s where to_regclass('public.' || s.table_name) = c.child)
+      -- Of which the money alone stays.
+      and c.child <> 'public.payments'::regclass$$,
   'whatever points at a lead goes with it'
 );
 

@@ -4,7 +4,7 @@ import type { ModuleExpectations } from "./shape.ts";
 const columns =
   "amount, currency, payment_method, payment_gateway, fee_type, academic_year, semester, due_date, description, notes";
 
-const writable = (list: string) => `insert (id, lead_id, student_id, ${list}), update (${list})`;
+const writable = `insert (id, lead_id, student_id, installment_id, idempotency_key, ${columns}), update (installment_id, ${columns})`;
 
 const noGrant = "- - -  - -  - -  - -";
 
@@ -17,8 +17,8 @@ export const payments: ModuleExpectations = {
   relations: {
     "public.payments": {
       grants: {
-        authenticated: `select, ${writable(columns)}`,
-        service_role: `select, ${writable(columns)}`,
+        authenticated: `select, ${writable}`,
+        service_role: `select, ${writable}`,
       },
       select: [`select from public.payments where id = '${ids.row}'`, "- . .  + .  + .  + +"],
       insert: [

@@ -1,0 +1,810 @@
+-- Payment events: how a payment comes to be paid.
+--
+-- Whoever tells of money, a webhook, a browser that comes back, a comparison with the gateway or a person who
+-- took cash, tells it to payment_apply_event(). What is told is kept by the gateway's own ids and only moves
+-- forward, and the payment is computed from all that is known: told twice, in any order, or again after a crash,
+-- the same events end in the same state. What was captured is never refused, whatever the payment was before.
+
+-- Tables
+
+create table private.payment_transactions (
+  gateway text not null,
+  transaction_id text not null,
+  payment_id uuid not null references public.payments (id) on delete restrict,
+  status text not null,
+  amount numeric(14, 2) not null,
+  currency text not null,
+  method text,
+  captured_at timestamptz,
+  failure text,
+  response jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  primary key (gateway, transaction_id),
+  constraint payment_transactions_gateway_is_known check (gateway in ('razorpay', 'stripe', 'offline')),
+  constraint payment_transactions_id_is_short check (length(transaction_id) between 1 and 200),
+  constraint payment_transactions_status_is_known check (status in ('created', 'failed', 'authorized', 'captured')),
+  constraint payment_transactions_amount_is_not_negative check (amount >= 0),
+  constraint payment_transactions_captured_at_tells_when check ((status = 'captured') = (captured_at is not null)),
+  constraint payment_transactions_response_is_small check (jsonb_typeof(response) = 'object' and pg_column_size(response) <= 8192)
+);
+
+comment on table private.payment_transactions is 'Every attempt to pay, by the id that the gateway gives it: whoever tells of it however often, it is one row. An offline payment has one, under the id of the payment.';
+
+comment on column private.payment_transactions.status is 'created, failed, authorized or captured, in this order; it only moves forward. Failed comes before authorized, because a bank may still say yes.';
+
+comment on column private.payment_transactions.amount is 'What the gateway says was paid, in units of the currency.';
+
+comment on column private.payment_transactions.captured_at is 'The earliest time at which anybody told of the capture.';
+
+create index payment_transactions_of_payment on private.payment_transactions (payment_id);
+
+create table private.payment_orders (
+  payment_id uuid primary key references public.payments (id) on delete restrict,
+  asked_at timestamptz,
+  claimed_until timestamptz,
+  next_check_at timestamptz
+);
+
+comment on table private.payment_orders is 'Payments for which a gateway was asked for an order: who is asking right now, and when the gateway is to be asked what became of it.';
+
+comment on column private.payment_orders.asked_at is 'When an order was asked for first: from then on there may be one whose answer was lost.';
+
+comment on column private.payment_orders.claimed_until is 'Until then one request asks the gateway, and others wait.';
+
+comment on column private.payment_orders.next_check_at is 'When to ask the gateway, in case its webhook never comes. Null when there is nothing to learn.';
+
+create index payment_orders_to_check on private.payment_orders (next_check_at) where next_check_at is not null;
+
+alter table private.payment_transactions enable row level security;
+
+alter table private.payment_orders enable row level security;
+
+revoke all on private.payment_transactions, private.payment_orders from public, anon, authenticated, service_role;
+
+create table public.refunds (
+  id uuid primary key default private.uuid_v7(),
+  payment_id uuid not null references public.payments (id) on delete restrict,
+  created_at timestamptz not null default now(),
+  amount numeric(14, 2) not null,
+  currency text not null,
+  reason text,
+  status text not null default 'requested',
+  gateway text not null,
+  transaction_id text not null,
+  gateway_refund_id text,
+  failure text,
+  processed_at timestamptz,
+  idempotency_key text,
+  requested_by uuid references public.profiles (id) on delete set null,
+  updated_at timestamptz not null default now(),
+  constraint refunds_amount_is_positive check (amount > 0),
+  constraint refunds_currency_is_iso_4217 check (currency ~ '^[A-Z]{3}$'),
+  constraint refunds_gateway_is_known check (gateway in ('razorpay', 'stripe', 'offline')),
+  constraint refunds_status_is_known check (status in ('requested', 'processing', 'succeeded', 'failed')),
+  constraint refunds_processed_at_tells_when check ((status in ('succeeded', 'failed')) = (processed_at is not null)),
+  constraint refunds_texts_are_short check (
+    length(reason) <= 500 and length(failure) <= 500 and length(transaction_id) <= 200 and length(gateway_refund_id) <= 200
+    and length(idempotency_key) between 8 and 200
+  ),
+  constraint refunds_idempotency_key_is_used_once unique (payment_id, idempotency_key),
+  constraint refunds_gateway_refund_is_one_row unique (gateway, gateway_refund_id)
+);
+
+comment on table public.refunds is 'Money that goes back, asked for here or at the gateway. Seen where the payment is. Written by payment_refund_begin() and by what the gateway says.';
+
+comment on column public.refunds.status is 'requested (the gateway has not answered), processing, succeeded or failed, in this order; it only moves forward. A refund that succeeded can still fail.';
+
+comment on column public.refunds.transaction_id is 'The attempt whose money goes back.';
+
+comment on column public.refunds.idempotency_key is 'What a client calls its request: asked again with it, the same refund is answered.';
+
+create index refunds_of_requester on public.refunds (requested_by) where requested_by is not null;
+
+-- Policies
+
+alter table public.refunds enable row level security;
+
+create policy refunds_read on public.refunds for select to authenticated
+  using ((select p.id from public.payments p where p.id = refunds.payment_id) is not null);
+
+comment on policy refunds_read on public.refunds is 'Where the payment is visible. Read by it.';
+
+-- Functions
+
+create function private.lock_payment(p_payment_id uuid) returns public.payments
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments;
+begin
+  -- The student first, as whoever gives the student to somebody else does, so that they wait instead of deadlocking.
+  perform from public.students s
+  where s.id = (select p.student_id from public.payments p where p.id = p_payment_id)
+  for no key update;
+
+  select * into payment from public.payments p where p.id = p_payment_id for update;
+
+  return payment;
+end
+$$;
+
+comment on function private.lock_payment(uuid) is 'Holds a payment, and its student, until the end of the transaction.';
+
+create function private.payment_in_reach(p_payment_id uuid, p_permission text) returns public.payments
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments;
+begin
+  perform private.require_permission(p_permission);
+
+  payment := private.lock_payment(p_payment_id);
+
+  if payment.id is null
+    or not (private.gate_all() is not null or coalesce(payment.team_id = any (private.gate_team()), false) or coalesce(payment.assigned_to = private.gate_own(), false)) then
+    perform private.fail('not_found', 'payment');
+  end if;
+
+  return payment;
+end
+$$;
+
+comment on function private.payment_in_reach(uuid, text) is 'A payment that the caller sees, held until the end of the transaction, if they hold the permission. Errors: permission_denied, not_found.';
+
+create function private.payment_settle(p_payment_id uuid) returns public.payments
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments;
+  paid numeric;
+  refunded numeric;
+  full_at timestamptz;
+  is_open boolean;
+  best private.payment_transactions;
+begin
+  payment := private.lock_payment(p_payment_id);
+
+  select coalesce(sum(t.amount), 0), min(t.captured_at) filter (where t.so_far >= payment.amount) into paid, full_at
+  from (
+    select x.amount, x.captured_at, sum(x.amount) over (order by x.captured_at, x.transaction_id) as so_far
+    from private.payment_transactions x
+    where x.payment_id = p_payment_id and x.status = 'captured' and x.currency = payment.currency
+  ) t;
+
+  -- Of money that nobody has told of yet nothing can have gone back: it counts when the capture is told.
+  select coalesce(sum(r.amount), 0) into refunded
+  from public.refunds r
+  join private.payment_transactions t on t.gateway = r.gateway and t.transaction_id = r.transaction_id
+  where r.payment_id = p_payment_id and r.status = 'succeeded' and t.status = 'captured' and r.currency = payment.currency and t.currency = payment.currency;
+
+  select t.* into best
+  from private.payment_transactions t
+  where t.payment_id = p_payment_id
+  order by array_position(array['captured', 'authorized', 'failed', 'created'], t.status), t.captured_at desc nulls last, t.transaction_id desc
+  limit 1;
+
+  update public.payments p
+  set paid_amount = paid,
+    refund_amount = refunded,
+    paid_at = full_at,
+    status = case
+      when full_at is not null and refunded = 0 then 'completed'
+      when full_at is not null and refunded < paid then 'partially_refunded'
+      when full_at is not null then 'refunded'
+      when paid > 0 or best.status = 'authorized' then 'processing'
+      when best.status = 'failed' and p.status <> 'cancelled' then 'failed'
+      else p.status
+    end,
+    refund_reason = (select r.reason from public.refunds r where r.payment_id = p_payment_id and r.reason is not null order by r.created_at desc, r.id desc limit 1),
+    gateway_transaction_id = best.transaction_id,
+    payment_method = coalesce(best.method, p.payment_method),
+    -- Of somebody who was erased nothing is learned again.
+    gateway_response = case when p.lead_id is null and p.student_id is null then '{}' else coalesce(best.response, '{}') end
+  where p.id = p_payment_id
+  returning * into payment;
+
+  is_open := payment.paid_at is null
+    or exists (select from public.refunds r where r.payment_id = p_payment_id and r.status in ('requested', 'processing'));
+
+  update private.payment_orders o
+  set next_check_at = case when is_open then coalesce(o.next_check_at, now() + interval '15 minutes') end
+  where o.payment_id = p_payment_id;
+
+  return payment;
+end
+$$;
+
+comment on function private.payment_settle(uuid) is 'Computes a payment from its transactions and refunds: the only writer of status, of what was paid and of what went back.';
+
+create function private.payment_of_event(p_gateway text, p_event jsonb) returns uuid
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  told_order constant text := p_event ->> 'order_id';
+  target uuid;
+begin
+  select p.id into target from public.payments p where p.payment_gateway = p_gateway and p.order_id = told_order;
+
+  if target is null and told_order is null then
+    select t.payment_id into target
+    from private.payment_transactions t
+    where t.gateway = p_gateway
+      and t.transaction_id = coalesce(p_event -> 'transactions' -> 0 ->> 'transaction_id', p_event -> 'refunds' -> 0 ->> 'transaction_id');
+  end if;
+
+  -- The gateway may be quicker than the answer to our asking for the order, or have made two where one answer was
+  -- lost. Only we can make orders, so what an order says of ours is true.
+  if target is null and told_order is not null and p_event ->> 'payment_id' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then
+    select p.id into target
+    from public.payments p
+    join private.payment_orders o on o.payment_id = p.id
+    where p.id = (p_event ->> 'payment_id')::uuid and p.payment_gateway = p_gateway;
+  end if;
+
+  return target;
+end
+$$;
+
+comment on function private.payment_of_event(text, jsonb) is 'Which payment a gateway talks of: by its order, by an attempt that is known, or by the id that we gave the order.';
+
+create function private.payment_apply_event(p_gateway text, p_event jsonb) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  target uuid := private.payment_of_event(p_gateway, p_event);
+  payment public.payments;
+  told record;
+  known uuid;
+begin
+  if target is null then
+    return jsonb_build_object('is_known', false);
+  end if;
+
+  -- One event of a payment at a time.
+  payment := private.lock_payment(target);
+
+  if payment.order_id is null and p_event ->> 'order_id' is not null then
+    update public.payments p set order_id = p_event ->> 'order_id' where p.id = target;
+  end if;
+
+  for told in
+    select t.*
+    from jsonb_to_recordset(coalesce(p_event -> 'transactions', '[]')) as t (
+      transaction_id text, status text, amount numeric, currency text, method text, at timestamptz, failure text, response jsonb
+    )
+    order by t.transaction_id
+  loop
+    insert into private.payment_transactions as t (gateway, transaction_id, payment_id, status, amount, currency, method, captured_at, failure, response)
+    values (
+      p_gateway, told.transaction_id, target, told.status, told.amount, told.currency, told.method,
+      case when told.status = 'captured' then coalesce(told.at, now()) end, left(told.failure, 500), coalesce(told.response, '{}')
+    )
+    on conflict (gateway, transaction_id) do update
+    set status = excluded.status, amount = excluded.amount, currency = excluded.currency, method = coalesce(excluded.method, t.method),
+      captured_at = least(t.captured_at, excluded.captured_at), failure = excluded.failure, response = excluded.response
+    where t.payment_id = excluded.payment_id
+      and array_position(array['created', 'failed', 'authorized', 'captured'], excluded.status)
+        >= array_position(array['created', 'failed', 'authorized', 'captured'], t.status);
+
+    select t.payment_id into known from private.payment_transactions t where t.gateway = p_gateway and t.transaction_id = told.transaction_id;
+
+    if known <> target then
+      perform private.fail('payment_event_conflict', told.transaction_id);
+    end if;
+  end loop;
+
+  for told in
+    select r.*
+    from jsonb_to_recordset(coalesce(p_event -> 'refunds', '[]')) as r (
+      refund_id text, own_id uuid, transaction_id text, status text, amount numeric, currency text, at timestamptz, failure text
+    )
+    order by r.refund_id
+  loop
+    select r.id into known
+    from public.refunds r
+    where r.payment_id = target and r.gateway = p_gateway
+      and (r.gateway_refund_id = told.refund_id or (r.id = told.own_id and r.gateway_refund_id is null and r.amount = told.amount))
+    order by r.gateway_refund_id nulls last
+    limit 1;
+
+    if known is null then
+      insert into public.refunds (payment_id, amount, currency, reason, status, gateway, transaction_id, gateway_refund_id, failure, processed_at)
+      values (
+        target, told.amount, told.currency, 'Made at the gateway', told.status, p_gateway, told.transaction_id, told.refund_id, left(told.failure, 500),
+        case when told.status in ('succeeded', 'failed') then coalesce(told.at, now()) end
+      );
+    else
+      update public.refunds r
+      set status = told.status, gateway_refund_id = told.refund_id, failure = left(told.failure, 500),
+        processed_at = case when told.status in ('succeeded', 'failed') then coalesce(told.at, now()) end
+      where r.id = known
+        and (r.gateway_refund_id is null
+          or array_position(array['requested', 'processing', 'succeeded', 'failed'], told.status)
+            > array_position(array['requested', 'processing', 'succeeded', 'failed'], r.status));
+    end if;
+  end loop;
+
+  payment := private.payment_settle(target);
+
+  if p_gateway <> 'offline' and exists (
+    select from private.payment_transactions t where t.payment_id = target and t.status = 'captured' and t.currency <> payment.currency
+  ) then
+    insert into public.integration_logs (integration_name, activity_type, description, status, response_data, user_id)
+    values (p_gateway, 'payment_in_another_currency', 'A payment was captured in a currency that was not asked for.', 'warning', jsonb_build_object('payment_id', target), null);
+  end if;
+
+  return jsonb_build_object('is_known', true, 'payment_id', target, 'status', payment.status);
+end
+$$;
+
+comment on function private.payment_apply_event(text, jsonb) is 'Applies what a gateway says of one order: {order_id, payment_id (ours, if it says so), transactions: [{transaction_id, status, amount, currency, method, at, failure, response}], refunds: [{refund_id, own_id, transaction_id, status, amount, currency, at, failure}]}, amounts in units of the currency. Answers {is_known, payment_id, status}; an order that is not ours is no error. Error: payment_event_conflict.';
+
+-- Orders
+
+create function private.payment_order_begin(p_request jsonb, p_key text) returns jsonb
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  payment public.payments;
+begin
+  if p_request ? 'payment_id' then
+    select * into payment from public.payments p where p.id = (p_request ->> 'payment_id')::uuid;
+  else
+    insert into public.payments (
+      student_id, lead_id, amount, currency, payment_method, payment_gateway, fee_type, academic_year, semester, due_date, description, notes, idempotency_key
+    )
+    select r.student_id, r.lead_id, r.amount, coalesce(r.currency, ''), p_request ->> 'gateway', p_request ->> 'gateway', r.fee_type, r.academic_year,
+      r.semester, r.due_date, r.description, r.notes, p_key
+    from jsonb_populate_record(null::public.payments, p_request) r
+    on conflict (created_by, idempotency_key) where idempotency_key is not null do nothing
+    returning * into payment;
+
+    if payment.id is null then
+      select * into payment from public.payments p where p.created_by = private.gate_own() and p.idempotency_key = p_key;
+    end if;
+  end if;
+
+  if payment.id is null then
+    perform private.fail('not_found', 'payment');
+  end if;
+
+  if payment.amount is distinct from coalesce((p_request ->> 'amount')::numeric, payment.amount)
+    or payment.currency is distinct from coalesce(upper(p_request ->> 'currency'), payment.currency)
+    or payment.student_id is distinct from coalesce((p_request ->> 'student_id')::uuid, payment.student_id)
+    or (payment.payment_gateway is distinct from p_request ->> 'gateway' and payment.order_id is not null) then
+    perform private.fail('idempotency_conflict', payment.id::text);
+  end if;
+
+  return private.payment_order_claim(payment.id, p_request ->> 'gateway');
+end
+$$;
+
+comment on function private.payment_order_begin(jsonb, text) is 'The payment that an order is asked for, with the rights of the caller: the one named by payment_id, the one asked for with the same key, or a new one; claimed, so that one order is made of it. Errors: not_found, idempotency_conflict, and those of payment_order_claim().';
+
+create function private.payment_order_claim(p_payment_id uuid, p_gateway text) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments := private.payment_in_reach(p_payment_id, 'payments.create');
+  claim private.payment_orders;
+begin
+  if payment.status not in ('pending', 'failed') then
+    perform private.fail('payment_is_not_open', payment.status);
+  end if;
+
+  if payment.order_id is null then
+    if payment.payment_gateway is distinct from p_gateway then
+      update public.payments p set payment_gateway = p_gateway, payment_method = coalesce(p.payment_method, p_gateway) where p.id = p_payment_id
+      returning * into payment;
+    end if;
+
+    select * into claim from private.payment_orders o where o.payment_id = p_payment_id;
+
+    if claim.claimed_until > clock_timestamp() then
+      perform private.fail('payment_order_in_progress', p_payment_id::text);
+    end if;
+
+    insert into private.payment_orders as o (payment_id, asked_at, claimed_until, next_check_at)
+    values (p_payment_id, clock_timestamp(), clock_timestamp() + interval '30 seconds', now() + interval '15 minutes')
+    on conflict (payment_id) do update set claimed_until = excluded.claimed_until, next_check_at = coalesce(o.next_check_at, excluded.next_check_at);
+  end if;
+
+  return jsonb_build_object(
+    'payment_id', payment.id, 'order_id', payment.order_id, 'gateway', payment.payment_gateway, 'amount', payment.amount::text, 'currency', payment.currency,
+    'description', payment.description, 'was_asked', claim.asked_at is not null
+  );
+end
+$$;
+
+comment on function private.payment_order_claim(uuid, text) is 'Claims a payment that the caller sees for thirty seconds, to ask its gateway for an order: {payment_id, order_id (if there is one), gateway, amount, currency, description, was_asked}. After was_asked the gateway may have an order whose answer was lost: look there first. Errors: permission_denied, not_found, payment_is_not_open, payment_order_in_progress.';
+
+create function private.payment_order_attach(p_payment_id uuid, p_order_id text) returns text
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  attached text;
+begin
+  update public.payments p set order_id = coalesce(p.order_id, p_order_id) where p.id = p_payment_id returning p.order_id into attached;
+
+  update private.payment_orders o set claimed_until = null where o.payment_id = p_payment_id;
+
+  return attached;
+end
+$$;
+
+comment on function private.payment_order_attach(uuid, text) is 'Notes the order that the gateway made, unless there is one already; answers the one that counts.';
+
+create function private.payment_order_release(p_payment_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update private.payment_orders o set claimed_until = null where o.payment_id = p_payment_id;
+end
+$$;
+
+comment on function private.payment_order_release(uuid) is 'Lets others ask for the order: the gateway refused this time.';
+
+create function private.payment_order_of(p_payment_id uuid) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments := private.payment_in_reach(p_payment_id, 'payments.create');
+begin
+  if payment.order_id is null then
+    perform private.fail('payment_has_no_order', p_payment_id::text);
+  end if;
+
+  return jsonb_build_object('payment_id', payment.id, 'gateway', payment.payment_gateway, 'order_id', payment.order_id);
+end
+$$;
+
+comment on function private.payment_order_of(uuid) is 'The order of a payment that the caller sees: {payment_id, gateway, order_id}. Errors: permission_denied, not_found, payment_has_no_order.';
+
+create function private.payment_checks_due(p_limit integer default 50) returns table (payment_id uuid, gateway text, order_id text)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  return query
+  with due as (
+    select o.payment_id
+    from private.payment_orders o
+    where o.next_check_at <= now()
+    order by o.next_check_at
+    limit p_limit
+    for update skip locked
+  ), moved as (
+    -- Ever more rarely: after a month the gateway has said all it will say.
+    update private.payment_orders o
+    set next_check_at = case
+      when o.asked_at > now() - interval '30 days' then now() + least(greatest((now() - o.asked_at) / 2, interval '15 minutes'), interval '1 day')
+    end
+    from due d
+    where o.payment_id = d.payment_id
+    returning o.payment_id
+  )
+  select p.id, p.payment_gateway, p.order_id
+  from moved m
+  join public.payments p on p.id = m.payment_id
+  where p.payment_gateway is not null;
+end
+$$;
+
+comment on function private.payment_checks_due(integer) is 'Payments whose gateway is to be asked now, because its webhook may never have come; the next time of each is moved on.';
+
+-- Refunds
+
+create function private.guard_refund() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  payment public.payments;
+  taken numeric;
+begin
+  if tg_op = 'INSERT' and new.status = 'requested' then
+    -- Whoever refunds the same payment waits here.
+    payment := private.lock_payment(new.payment_id);
+
+    select coalesce(sum(r.amount), 0) into taken from public.refunds r where r.payment_id = new.payment_id and r.status <> 'failed';
+
+    if payment.paid_at is null or taken + new.amount > payment.paid_amount then
+      perform private.fail('refund_too_large', greatest(coalesce(payment.paid_amount, 0) - taken, 0)::text);
+    end if;
+  elsif tg_op = 'UPDATE' and (new.payment_id, new.amount, new.currency) is distinct from (old.payment_id, old.amount, old.currency) then
+    perform private.fail('payment_is_fixed', 'refund');
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function private.guard_refund() is 'No more goes back than came, those refunds counted that may yet succeed. Error: refund_too_large.';
+
+create trigger guard_refund before insert or update on public.refunds
+  for each row execute function private.guard_refund();
+
+create function private.payment_refund_begin(p_payment_id uuid, p_amount numeric, p_reason text, p_key text) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments := private.payment_in_reach(p_payment_id, 'payments.refund');
+  refund public.refunds;
+  source record;
+begin
+  select * into refund from public.refunds r where r.payment_id = p_payment_id and r.idempotency_key = p_key;
+
+  if refund.id is not null and refund.amount is distinct from coalesce(p_amount, refund.amount) then
+    perform private.fail('idempotency_conflict', refund.id::text);
+  end if;
+
+  if refund.id is null then
+    if payment.paid_at is null then
+      perform private.fail('refund_too_large', '0');
+    end if;
+
+    -- Each attempt gives back its own money only.
+    select t.gateway, t.transaction_id, t.amount - coalesce(sum(r.amount), 0) as left_over into source
+    from private.payment_transactions t
+    left join public.refunds r on r.gateway = t.gateway and r.transaction_id = t.transaction_id and r.status <> 'failed'
+    where t.payment_id = p_payment_id and t.status = 'captured' and t.currency = payment.currency
+    group by t.gateway, t.transaction_id
+    order by left_over desc, t.transaction_id
+    limit 1;
+
+    p_amount := coalesce(p_amount, source.left_over);
+
+    if p_amount > 0 then
+      perform private.check_amount(p_amount, payment.currency);
+    end if;
+
+    if p_amount is null or p_amount <= 0 or p_amount > source.left_over then
+      perform private.fail('refund_too_large', greatest(source.left_over, 0)::text);
+    end if;
+
+    insert into public.refunds (payment_id, amount, currency, reason, gateway, transaction_id, idempotency_key, requested_by)
+    values (p_payment_id, p_amount, payment.currency, nullif(private.squeeze(p_reason, 500), ''), source.gateway, source.transaction_id, p_key, private.gate_own())
+    returning * into refund;
+
+    if refund.gateway = 'offline' then
+      -- Who records it hands the money back.
+      update public.refunds r set status = 'succeeded', processed_at = now() where r.id = refund.id returning * into refund;
+
+      perform private.payment_settle(p_payment_id);
+    else
+      update private.payment_orders o set next_check_at = least(o.next_check_at, now() + interval '15 minutes') where o.payment_id = p_payment_id;
+
+      -- If whoever asked does not come to the end, the worker does.
+      perform private.enqueue(
+        'payments.refund', jsonb_build_object('refund_id', refund.id), now() + interval '1 minute', p_dedupe_key => refund.id::text,
+        p_provider => (select p.name from private.job_providers p where p.name = refund.gateway)
+      );
+    end if;
+  end if;
+
+  return private.refund_to_make(refund.id);
+end
+$$;
+
+comment on function private.payment_refund_begin(uuid, numeric, text, text) is 'Notes a refund that is to be made, all that is left for a null amount; the gateway is asked afterwards, by who began it or by the job payments.refund. Asked again with the same key it is the same refund. Errors: permission_denied, not_found, refund_too_large, amount_invalid, idempotency_conflict.';
+
+create function private.refund_to_make(p_refund_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select jsonb_build_object(
+      'refund_id', r.id, 'payment_id', r.payment_id, 'gateway', r.gateway, 'order_id', p.order_id, 'transaction_id', r.transaction_id,
+      'amount', r.amount::text, 'currency', r.currency, 'status', r.status, 'payment_status', p.status, 'refunded', p.refund_amount::text
+    )
+    from public.refunds r
+    join public.payments p on p.id = r.payment_id
+    where r.id = p_refund_id
+  );
+end
+$$;
+
+comment on function private.refund_to_make(uuid) is 'What is needed to ask a gateway for a refund.';
+
+create function private.refund_failed(p_refund_id uuid, p_failure text) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment uuid;
+begin
+  update public.refunds r
+  set status = 'failed', failure = left(p_failure, 500), processed_at = now()
+  where r.id = p_refund_id and r.status = 'requested'
+  returning r.payment_id into payment;
+
+  if payment is not null then
+    perform private.payment_settle(payment);
+  end if;
+end
+$$;
+
+comment on function private.refund_failed(uuid, text) is 'The gateway refused the refund for good: what it held may be refunded again.';
+
+-- RPCs
+
+create function private.payment_record(p_payment_id uuid, p_method text, p_reference text, p_received_at timestamptz) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments := private.payment_in_reach(p_payment_id, 'payments.record');
+begin
+  if p_method is null or p_method not in ('cash', 'cheque', 'bank_transfer', 'card', 'upi', 'other') then
+    perform private.fail('argument_invalid', 'p_method: cash, cheque, bank_transfer, card, upi or other');
+  end if;
+
+  if p_received_at > now() + interval '1 day' then
+    perform private.fail('argument_invalid', 'p_received_at is in the future');
+  end if;
+
+  -- Recorded already, and asked again.
+  if not exists (select from private.payment_transactions t where t.gateway = 'offline' and t.transaction_id = p_payment_id::text) then
+    if payment.status not in ('pending', 'failed') then
+      perform private.fail('payment_is_not_open', payment.status);
+    end if;
+
+    insert into private.payment_transactions (gateway, transaction_id, payment_id, status, amount, currency, method, captured_at, response)
+    values (
+      'offline', p_payment_id::text, p_payment_id, 'captured', payment.amount, payment.currency, p_method, coalesce(p_received_at, now()),
+      jsonb_strip_nulls(jsonb_build_object('reference', left(nullif(btrim(p_reference), ''), 100), 'recorded_by', private.gate_own()))
+    );
+  end if;
+
+  payment := private.payment_settle(p_payment_id);
+
+  return jsonb_build_object('payment_id', payment.id, 'status', payment.status, 'paid_at', payment.paid_at, 'amount', payment.amount, 'currency', payment.currency);
+end
+$$;
+
+comment on function private.payment_record(uuid, text, text, timestamptz) is 'Body of public.payment_record().';
+
+create function public.payment_record(p_payment_id uuid, p_method text, p_reference text default null, p_received_at timestamptz default now()) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select private.payment_record(p_payment_id, p_method, p_reference, p_received_at)
+$$;
+
+comment on function public.payment_record(uuid, text, text, timestamptz) is 'Records that a payment was received without a gateway, in full: {payment_id, status, paid_at, amount, currency}. p_method: cash, cheque, bank_transfer, card, upi or other; p_reference: the number of the cheque or transfer. Asked twice it is recorded once. Needs payments.record. Errors: permission_denied, not_found, payment_is_not_open, argument_invalid.';
+
+create function private.payment_cancel(p_payment_id uuid) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments := private.payment_in_reach(p_payment_id, 'payments.create');
+begin
+  if payment.status not in ('pending', 'failed', 'cancelled') or payment.paid_amount > 0 then
+    perform private.fail('payment_is_not_open', payment.status);
+  end if;
+
+  update public.payments p set status = 'cancelled' where p.id = p_payment_id and p.status <> 'cancelled';
+
+  return jsonb_build_object('payment_id', p_payment_id, 'status', 'cancelled');
+end
+$$;
+
+comment on function private.payment_cancel(uuid) is 'Body of public.payment_cancel().';
+
+create function public.payment_cancel(p_payment_id uuid) returns jsonb
+language sql volatile security invoker set search_path = '' as $$
+  select private.payment_cancel(p_payment_id)
+$$;
+
+comment on function public.payment_cancel(uuid) is 'Cancels a payment that nobody has paid: {payment_id, status}. If the gateway captures it all the same, it is completed: money is never refused. Needs payments.create. Errors: permission_denied, not_found, payment_is_not_open.';
+
+-- Triggers
+
+create function private.tell_of_payment() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  told record;
+begin
+  for told in
+    select e.title, concat_ws(' ', new.currency, e.amount) as money, e.is_good, e.is_for_many
+    from (values
+      ('Payment Received', new.amount, true, false, old.paid_at is null and new.paid_at is not null),
+      ('Payment Failed', new.amount, false, false, new.status = 'failed' and old.status <> 'failed'),
+      ('Payment Cancelled', new.amount, null, false, new.status = 'cancelled' and old.status <> 'cancelled'),
+      ('Paid Twice', new.paid_amount - new.amount, false, true, new.paid_amount > old.paid_amount and new.paid_amount > new.amount),
+      ('Payment Refunded', new.refund_amount - old.refund_amount, true, false, new.refund_amount > old.refund_amount),
+      ('Refund Failed', old.refund_amount - new.refund_amount, false, true, new.refund_amount < old.refund_amount)
+    ) e (title, amount, is_good, is_for_many, is_so)
+    where e.is_so
+  loop
+    perform private.record_activity(
+      'payment', told.title, told.money, p_lead_id => new.lead_id, p_student_id => new.student_id, p_source_id => new.id,
+      p_metadata => jsonb_build_object('payment_id', new.id, 'status', new.status, 'fee_type', new.fee_type)
+    );
+
+    perform private.notify(
+      p.id, told.title, told.money, case when told.is_good then 'success' else 'warning' end, case when told.is_good then 'normal' else 'high' end,
+      p_lead_id => new.lead_id, p_student_id => new.student_id, p_metadata => jsonb_build_object('payment_id', new.id)
+    )
+    from public.profiles p
+    where told.is_good is not null and p.is_active and (
+      p.id = new.assigned_to
+      -- What somebody has to put right is told to who can.
+      or (told.is_for_many and exists (
+        select from public.role_permissions rp join public.roles r on r.id = rp.role_id
+        where rp.role_id = p.role_id and rp.permission = 'payments.refund' and r.data_scope = 'all'
+      ))
+    );
+  end loop;
+
+  return null;
+end
+$$;
+
+comment on function private.tell_of_payment() is 'Puts on the timelines of student and lead, and tells whom they belong to, that money came, failed to come, went back or came twice.';
+
+create trigger tell_of_payment after update of status, paid_amount, refund_amount on public.payments
+  for each row execute function private.tell_of_payment();
+
+create function private.forget_refunds() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  update public.refunds r set reason = null where r.payment_id = new.id and r.reason is not null;
+
+  update private.payment_transactions t set response = '{}', failure = null where t.payment_id = new.id;
+
+  return null;
+end
+$$;
+
+comment on function private.forget_refunds() is 'With the person go the words about them.';
+
+create trigger forget_refunds after update of lead_id, student_id on public.payments
+  for each row when (new.lead_id is null and new.student_id is null) execute function private.forget_refunds();
+
+create trigger touch_updated_at before update on public.refunds for each row execute function private.touch_updated_at();
+
+create trigger audit after insert or update or delete on public.refunds
+  for each row execute function private.audit_row('reason', 'failure');
+
+-- Grants
+
+revoke all on public.refunds from anon, authenticated, service_role;
+
+grant select on public.refunds to authenticated, service_role;
+
+grant insert (idempotency_key) on public.payments to authenticated, service_role;
+
+revoke all on function
+  private.lock_payment(uuid),
+  private.payment_in_reach(uuid, text),
+  private.payment_settle(uuid),
+  private.payment_of_event(text, jsonb),
+  private.payment_apply_event(text, jsonb),
+  private.payment_order_begin(jsonb, text),
+  private.payment_order_claim(uuid, text),
+  private.payment_order_attach(uuid, text),
+  private.payment_order_release(uuid),
+  private.payment_order_of(uuid),
+  private.payment_checks_due(integer),
+  private.guard_refund(),
+  private.payment_refund_begin(uuid, numeric, text, text),
+  private.refund_to_make(uuid),
+  private.refund_failed(uuid, text),
+  private.payment_record(uuid, text, text, timestamptz),
+  public.payment_record(uuid, text, text, timestamptz),
+  private.payment_cancel(uuid),
+  public.payment_cancel(uuid),
+  private.tell_of_payment(),
+  private.forget_refunds()
+  from public, anon, authenticated, service_role;
+
+grant execute on function
+  private.payment_apply_event(text, jsonb),
+  private.payment_order_attach(uuid, text),
+  private.payment_order_release(uuid),
+  private.payment_checks_due(integer),
+  private.refund_to_make(uuid),
+  private.refund_failed(uuid, text)
+  to service_role;
+
+grant execute on function
+  private.payment_order_begin(jsonb, text),
+  private.payment_order_claim(uuid, text),
+  private.payment_order_of(uuid),
+  private.payment_refund_begin(uuid, numeric, text, text),
+  private.payment_record(uuid, text, text, timestamptz),
+  public.payment_record(uuid, text, text, timestamptz),
+  private.payment_cancel(uuid),
+  public.payment_cancel(uuid)
+  to authenticated;
+
+-- The schedule and this module's errors
+
+insert into private.job_schedules (name, cron, kind, priority) values
+  ('payments.reconcile', '*/5 * * * *', 'payments.reconcile', 0);
+
+insert into public.error_codes (code, sqlstate, message, hint) values
+  ('payment_is_not_open', 'PT409', 'This payment is not waiting to be paid.', 'Read its status.'),
+  ('payment_has_no_order', 'PT409', 'No gateway was asked for this payment.', 'Create an order first.'),
+  ('payment_order_in_progress', 'PT409', 'An order for this payment is being made.', 'Ask again in a few seconds, with the same key.'),
+  ('payment_event_conflict', 'PT409', 'The gateway says that this attempt belongs to another payment.', null),
+  ('idempotency_conflict', 'PT409', 'This key was used for another request.', 'Send the same body again, or a new key.'),
+  ('refund_too_large', 'PT409', 'More cannot go back than came.', 'Details say how much is left.');

@@ -1,0 +1,320 @@
+-- Payment events: whatever is told in whatever order, money is counted once; no more goes back than came.
+
+begin;
+
+select no_plan();
+
+create temp table people on commit drop as
+select tests.create_user('counselor', 'Events A') as counselor, tests.create_user('manager', 'Events A') as manager,
+  tests.create_user('counselor', 'Events B') as stranger, tests.create_user('admin') as admin;
+
+create temp table given on commit drop as
+select gen_random_uuid() as lead, gen_random_uuid() as student, gen_random_uuid() as online, gen_random_uuid() as cash, gen_random_uuid() as early,
+  gen_random_uuid() as dollars;
+
+create temp table kept (name text primary key, value jsonb) on commit drop;
+
+grant select on people, given to public;
+
+grant select, insert on kept to public;
+
+alter table public.leads disable trigger route_new_lead;
+
+insert into public.leads (id, name, assigned_to) select lead, 'Asha Nair', counselor from given, people;
+
+insert into public.students (id, lead_id, name) select student, lead, 'Asha Nair' from given;
+
+insert into public.payments (id, student_id, amount) select p, student, 1000 from given, unnest(array[online, cash, early]) p;
+
+create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
+declare
+  said text;
+begin
+  execute p_call;
+  return null;
+exception when others then
+  get stacked diagnostics said = pg_exception_detail;
+  return sqlstate || ' ' || said;
+end
+$$;
+
+grant execute on function pg_temp.refusal(text) to public;
+
+create function pg_temp.paid(p_order text, p_id text, p_status text default 'captured', p_amount numeric default 1000, p_currency text default 'INR') returns jsonb language sql as $$
+  select jsonb_build_object('order_id', p_order, 'transactions', jsonb_build_array(jsonb_build_object(
+    'transaction_id', p_id, 'status', p_status, 'amount', p_amount, 'currency', p_currency, 'method', 'upi', 'at', '2026-11-01T10:00:00Z'
+  )))
+$$;
+
+create function pg_temp.back(p_order text, p_id text, p_refund text, p_amount numeric, p_status text default 'succeeded', p_own uuid default null) returns jsonb language sql as $$
+  select jsonb_build_object('order_id', p_order, 'refunds', jsonb_build_array(jsonb_build_object(
+    'refund_id', p_refund, 'own_id', p_own, 'transaction_id', p_id, 'status', p_status, 'amount', p_amount, 'currency', 'INR', 'at', '2026-11-02T10:00:00Z'
+  )))
+$$;
+
+create function pg_temp.money(p_id uuid, out status text, out paid numeric, out back numeric) language sql as $$
+  select p.status, p.paid_amount, p.refund_amount from public.payments p where p.id = p_id
+$$;
+
+grant execute on function pg_temp.money(uuid) to public;
+
+-- An order is asked for once
+
+select tests.authenticate_as((select counselor from people));
+
+insert into kept select 'begun', private.payment_order_begin(jsonb_build_object('payment_id', online, 'gateway', 'razorpay'), 'key-0001') from given;
+
+select is((select value - 'payment_id' from kept where name = 'begun'),
+  '{"order_id": null, "gateway": "razorpay", "amount": "1000.00", "currency": "INR", "description": null, "was_asked": false}'::jsonb, 'an order is asked for');
+
+select is(
+  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0001'')', jsonb_build_object('payment_id', (select online from given), 'gateway', 'razorpay'))),
+  'PT409 payment_order_in_progress: ' || (select online from given), 'by one request at a time'
+);
+
+insert into kept select 'new', private.payment_order_begin(jsonb_build_object('student_id', student, 'amount', 200, 'gateway', 'stripe'), 'key-0002') from given;
+
+select is((select row(p.amount, p.payment_gateway, p.idempotency_key) from public.payments p, kept where name = 'new' and p.id = (value ->> 'payment_id')::uuid),
+  row(200.00::numeric(14, 2), 'stripe'::text, 'key-0002'::text), 'an order can bring its payment along');
+
+select is(
+  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0002'')', jsonb_build_object('student_id', (select student from given), 'amount', 300, 'gateway', 'stripe'))),
+  'PT409 idempotency_conflict: ' || (select value ->> 'payment_id' from kept where name = 'new'), 'a key is of one request'
+);
+
+select is((select count(*) from public.payments p where p.idempotency_key = 'key-0002'), 1::bigint, 'which makes one payment');
+
+select tests.authenticate_as((select stranger from people));
+
+select is(
+  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0003'')', jsonb_build_object('payment_id', (select online from given), 'gateway', 'razorpay'))),
+  'PT404 not_found: payment', 'nobody asks for an order of a payment they do not see'
+);
+
+select is(
+  pg_temp.refusal(format('select private.payment_order_claim(%L, ''razorpay'')', (select online from given))), 'PT404 not_found: payment', 'nor claims one'
+);
+
+select tests.clear_authentication();
+
+select is(private.payment_order_attach(online, 'order_A'), 'order_A', 'the order is noted') from given;
+
+select is(private.payment_order_attach(online, 'order_B'), 'order_A', 'and a second one is not') from given;
+
+-- Told in any order, told again
+
+select is(private.payment_apply_event('razorpay', pg_temp.back('order_A', 'pay_1', 'rfnd_1', 100)) ->> 'status', 'pending', 'what went back of money nobody told of yet is waited for');
+
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_A', 'pay_0', 'failed')) ->> 'status', 'failed', 'an attempt fails');
+
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_A', 'pay_1', 'authorized')) ->> 'status', 'processing', 'another is authorized');
+
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_A', 'pay_1')) ->> 'status', 'partially_refunded', 'and captured: what went back counts now');
+
+select is(pg_temp.money(online), row('partially_refunded'::text, 1000.00, 100.00), 'each once') from given;
+
+select private.payment_apply_event('razorpay', e)
+from unnest(array[pg_temp.paid('order_A', 'pay_1'), pg_temp.paid('order_A', 'pay_1', 'authorized'), pg_temp.paid('order_A', 'pay_1', 'failed'), pg_temp.back('order_A', 'pay_1', 'rfnd_1', 100, 'processing')]) e;
+
+select is(pg_temp.money(online), row('partially_refunded'::text, 1000.00, 100.00), 'told again, and late, it is the same') from given;
+
+select is((select paid_at from public.payments p, given where p.id = online), '2026-11-01 10:00Z', 'it was paid when the gateway says');
+
+select is((select count(*) from public.refunds r, given where r.payment_id = online), 1::bigint, 'one refund is one row');
+
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_of_others', 'pay_9')), '{"is_known": false}', 'orders of others are none of ours');
+
+select throws_ok(
+  format('select private.payment_apply_event(''razorpay'', %L)', pg_temp.back('order_A', 'pay_1', 'rfnd_x', 900.01)), '23514', null,
+  'a gateway that gives back more than it took is not believed'
+);
+
+-- Quicker than our own answer
+
+select tests.authenticate_as((select counselor from people));
+
+select private.payment_order_begin(jsonb_build_object('payment_id', early, 'gateway', 'razorpay'), 'key-0004') from given;
+
+select tests.clear_authentication();
+
+select is(
+  private.payment_apply_event('razorpay', pg_temp.paid('order_E', 'pay_E') || jsonb_build_object('payment_id', early)) ->> 'status', 'completed',
+  'a gateway may be quicker than the answer to our asking'
+) from given;
+
+select is((select order_id from public.payments p, given where p.id = early), 'order_E', 'and the order is known then');
+
+select is(
+  pg_temp.refusal(format('select private.payment_apply_event(''razorpay'', %L)', pg_temp.paid('order_A', 'pay_E'))), 'PT409 payment_event_conflict: pay_E',
+  'an attempt belongs to one payment'
+);
+
+select private.payment_apply_event('razorpay', pg_temp.paid('order_E', 'pay_E2'));
+
+select is(pg_temp.money(early), row('completed'::text, 2000.00, 0.00), 'who pays twice has paid twice') from given;
+
+select is((select count(*) from public.notifications n, people, given where n.user_id = admin and n.title = 'Paid Twice' and n.metadata ->> 'payment_id' = early::text), 1::bigint, 'and who may refund is told');
+
+-- Another currency
+
+select tests.authenticate_as((select counselor from people));
+
+insert into kept select 'usd', private.payment_order_begin(jsonb_build_object('student_id', student, 'amount', 10, 'currency', 'usd', 'gateway', 'stripe'), 'key-0005') from given;
+
+select tests.clear_authentication();
+
+select private.payment_order_attach((value ->> 'payment_id')::uuid, 'pi_1') from kept where name = 'usd';
+
+select private.payment_apply_event('stripe', pg_temp.paid('pi_1', 'ch_1', 'captured', 10, 'INR'));
+
+select is((select pg_temp.money((value ->> 'payment_id')::uuid) from kept where name = 'usd'), row('pending'::text, 0.00, 0.00), 'ten rupees are not ten dollars');
+
+-- Refunds
+
+select tests.authenticate_as((select manager from people));
+
+select is(
+  pg_temp.refusal(format('select private.payment_refund_begin(%L, 1, null, ''refund-1'')', (select online from given))), '42501 permission_denied: payments.refund',
+  'who may ask for money may not give it back'
+);
+
+select tests.authenticate_as((select admin from people));
+
+insert into kept select 'refund', private.payment_refund_begin(online, 400, ' Left  early ', 'refund-1') from given;
+
+select is((select value - 'refund_id' - 'payment_id' from kept where name = 'refund'),
+  '{"gateway": "razorpay", "order_id": "order_A", "transaction_id": "pay_1", "amount": "400.00", "currency": "INR", "status": "requested", "payment_status": "partially_refunded", "refunded": "100.00"}'::jsonb,
+  'a refund is noted before the gateway is asked');
+
+select is(
+  (select private.payment_refund_begin(online, 400, null, 'refund-1') ->> 'refund_id' from given), (select value ->> 'refund_id' from kept where name = 'refund'),
+  'asked again with the same key it is the same'
+);
+
+select is(
+  pg_temp.refusal(format('select private.payment_refund_begin(%L, 500.01, null, ''refund-2'')', (select online from given))), 'PT409 refund_too_large: 500.00',
+  'what may yet go back is not left any more'
+);
+
+select is(
+  pg_temp.refusal(format('select private.payment_refund_begin(%L, 0, null, ''refund-2'')', (select online from given))), 'PT409 refund_too_large: 500.00', 'nor is nothing a refund'
+);
+
+select tests.clear_authentication();
+
+select is(
+  pg_temp.refusal(format(
+    'insert into public.refunds (payment_id, amount, currency, gateway, transaction_id) values (%L, 500.01, ''INR'', ''razorpay'', ''pay_1'')', (select online from given)
+  )), 'PT409 refund_too_large: 500.00', 'whoever writes it'
+);
+
+select is(
+  (select count(*) from private.jobs j, kept where name = 'refund' and j.kind = 'payments.refund' and j.payload ->> 'refund_id' = value ->> 'refund_id'), 1::bigint,
+  'a job comes to the end of it if nobody else does'
+);
+
+select private.payment_apply_event('razorpay', pg_temp.back('order_A', 'pay_1', 'rfnd_2', 400, 'succeeded', (value ->> 'refund_id')::uuid)) from kept where name = 'refund';
+
+select is(pg_temp.money(online), row('partially_refunded'::text, 1000.00, 500.00), 'the gateway''s word on it is about the same refund') from given;
+
+select is((select refund_reason from public.payments p, given where p.id = online), 'Left early', 'and the payment says why');
+
+select private.payment_apply_event('razorpay', pg_temp.back('order_A', 'pay_1', 'rfnd_2', 400, 'failed'));
+
+select is(pg_temp.money(online), row('partially_refunded'::text, 1000.00, 100.00), 'a refund that fails in the end leaves the money') from given;
+
+select tests.authenticate_as((select admin from people));
+
+insert into kept select 'rest', private.payment_refund_begin(online, null, null, 'refund-3') from given;
+
+select is((select value ->> 'amount' from kept where name = 'rest'), '900.00', 'no amount is all that is left');
+
+select tests.clear_authentication();
+
+select private.refund_failed((value ->> 'refund_id')::uuid, 'refused') from kept where name = 'rest';
+
+select is((select row(r.status, r.failure) from public.refunds r, kept where name = 'rest' and r.id = (value ->> 'refund_id')::uuid), row('failed'::text, 'refused'::text), 'what the gateway refuses has failed');
+
+-- Paid in cash
+
+select tests.authenticate_as((select counselor from people));
+
+select is(
+  pg_temp.refusal(format('select public.payment_record(%L, ''cash'')', (select cash from given))), '42501 permission_denied: payments.record', 'not everybody takes cash'
+);
+
+select tests.authenticate_as((select manager from people));
+
+select is(
+  pg_temp.refusal(format('select public.payment_record(%L, ''shells'')', (select cash from given))), 'PT422 argument_invalid: p_method: cash, cheque, bank_transfer, card, upi or other',
+  'nor everything'
+);
+
+select is((select public.payment_record(cash, 'cheque', '000123', '2026-11-03T10:00Z') - 'payment_id' from given),
+  '{"status": "completed", "paid_at": "2026-11-03T10:00:00+00:00", "amount": 1000.00, "currency": "INR"}'::jsonb, 'a cheque is recorded');
+
+select lives_ok('select public.payment_record(cash, ''cheque'', ''000123'') from given', 'recorded again');
+
+select is(pg_temp.money(cash), row('completed'::text, 1000.00, 0.00), 'it is paid once') from given;
+
+select is(
+  pg_temp.refusal(format('select public.payment_record(%L, ''cash'')', (select online from given))), 'PT409 payment_is_not_open: partially_refunded', 'what was paid is not paid again'
+);
+
+select is(pg_temp.refusal(format('select public.payment_cancel(%L)', (select cash from given))), 'PT409 payment_is_not_open: completed', 'nor cancelled');
+
+select tests.authenticate_as((select stranger from people));
+
+select is(pg_temp.refusal(format('select public.payment_cancel(%L)', (select cash from given))), 'PT404 not_found: payment', 'least of all by those who do not see it');
+
+select is_empty('select r.id from public.refunds r, given where r.payment_id = online', 'who sees no refunds of it either');
+
+select tests.authenticate_as((select admin from people));
+
+select is((select private.payment_refund_begin(cash, 1000, 'Course cancelled', 'refund-4') ->> 'status' from given), 'succeeded', 'cash goes back by hand');
+
+select tests.clear_authentication();
+
+select is(pg_temp.money(cash), row('refunded'::text, 1000.00, 1000.00), 'at once') from given;
+
+-- Cancelled, and paid all the same
+
+insert into public.payments (id, student_id, amount, payment_gateway) select dollars, student, 5, 'razorpay' from given;
+
+update public.payments set order_id = 'order_D' where id = (select dollars from given);
+
+select tests.authenticate_as((select counselor from people));
+
+select is((select public.payment_cancel(dollars) ->> 'status' from given), 'cancelled', 'a payment is cancelled');
+
+select tests.clear_authentication();
+
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_D', 'pay_D', 'failed', 5)) ->> 'status', 'cancelled', 'and stays so');
+
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_D', 'pay_D', 'captured', 5)) ->> 'status', 'completed', 'unless somebody pays it');
+
+-- What is told
+
+select set_eq(
+  $$select a.title from public.activities a, given where a.lead_id = lead and a.type = 'payment'$$,
+  array['Payment Failed', 'Payment Received', 'Payment Refunded', 'Refund Failed', 'Paid Twice', 'Payment Cancelled'], 'the lead''s timeline tells of it'
+);
+
+select is(
+  (select count(*) from public.notifications n, people, given where n.user_id = counselor and n.title = 'Payment Received' and n.metadata ->> 'payment_id' = cash::text), 1::bigint,
+  'and so is the counselor, once'
+);
+
+-- The gateway is asked about what is open
+
+update private.payment_orders set next_check_at = now() - interval '1 minute', asked_at = now() - interval '2 days' where payment_id = (select (value ->> 'payment_id')::uuid from kept where name = 'usd');
+
+select is((select array_agg(d.order_id) from private.payment_checks_due() d), array['pi_1'], 'whose time has come is asked about');
+
+select is((select count(*) from private.payment_checks_due()), 0::bigint, 'once');
+
+select is((select next_check_at from private.payment_orders o, given where o.payment_id = early), null, 'what was paid is not asked about');
+
+select * from finish();
+
+rollback;
