@@ -1,7 +1,9 @@
 -- Analytics: figures over the leads the caller may see, in day buckets of the organisation's time zone.
 --
 -- Every function is SECURITY INVOKER, so that row level security decides what is counted, and adds the
--- caller's scope to its query, so that the owner and team indexes serve.
+-- caller's scope to its query, so that the owner and team indexes serve. Every figure is computed when it is asked for.
+-- A client that needs none fresher than five minutes calls by GET (rpc(name, arguments, { get: true })): that
+-- person's own browser may then keep the answer, and nothing else may.
 
 -- Functions
 
@@ -13,6 +15,17 @@ end
 $$;
 
 comment on function private.organization_timezone() is 'IANA name of the time zone in which days begin.';
+
+create function private.may_cache(p_seconds integer) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if current_setting('request.method', true) = 'GET' then
+    perform set_config('response.headers', format('[{"Cache-Control": "private, max-age=%s"}, {"Vary": "Authorization"}]', p_seconds), true);
+  end if;
+end
+$$;
+
+comment on function private.may_cache(integer) is 'Lets the browser of whoever asked by GET keep the answer this long, and no cache that others share. What another token asks is another answer.';
 
 create function private.lead_filter(p_alias text, p_date_from date, p_date_to date, p_source text, p_status text, p_assigned_to uuid) returns text
 language plpgsql stable set search_path = '' as $$
@@ -48,14 +61,16 @@ language plpgsql stable security invoker set search_path = '' as $$
 declare
   figures jsonb;
 begin
+  perform private.may_cache(300);
+
   execute format($query$
     select jsonb_build_object(
       'total_leads', count(*),
       'enrollments', count(*) filter (where l.max_stage >= won.position),
       'conversion_rate', coalesce(round(100.0 * count(*) filter (where l.max_stage >= won.position) / nullif(count(*), 0), 1), 0),
       'active_pipeline', count(*) filter (where l.status = any (won.open_stages)),
-      'active_pipeline_value', coalesce(sum(l.value) filter (where l.status = any (won.open_stages)), 0),
-      'currency', private.setting('organization.currency') #>> '{}'
+      'active_pipeline_value', coalesce(sum(l.value) filter (where l.status = any (won.open_stages) and l.currency = $1), 0),
+      'currency', $1
     )
     from public.leads l
     cross join (
@@ -63,13 +78,14 @@ begin
       from public.pipeline_stages s
     ) won
     where %s
-  $query$, private.lead_filter('l', p_date_from, p_date_to, p_source, p_status, p_assigned_to)) into figures;
+  $query$, private.lead_filter('l', p_date_from, p_date_to, p_source, p_status, p_assigned_to))
+  into figures using private.setting('organization.currency') #>> '{}';
 
   return figures;
 end
 $$;
 
-comment on function public.analytics_kpis(date, date, text, text, uuid) is '{total_leads, enrollments, conversion_rate, active_pipeline, active_pipeline_value, currency} of the leads created on these days. An enrolment is a lead that ever reached a won stage; conversion_rate is enrolments per lead in percent; active_pipeline counts open leads. Leads in another currency are not converted. Answers D3-015.';
+comment on function public.analytics_kpis(date, date, text, text, uuid) is '{total_leads, enrollments, conversion_rate, active_pipeline, active_pipeline_value, currency} of the leads created on these days. An enrolment is a lead that ever reached a won stage; conversion_rate is enrolments per lead in percent; active_pipeline counts open leads, active_pipeline_value adds up the values of those in the organisation''s currency. Answers D3-015.';
 
 create function public.analytics_overview(p_from date default null, p_to date default null, p_agent_id uuid default null) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
@@ -101,6 +117,8 @@ create function public.analytics_funnel(
 ) returns table (stage text, count bigint, percentage numeric, drop_off_rate numeric)
 language plpgsql stable security invoker set search_path = '' as $$
 begin
+  perform private.may_cache(300);
+
   return query execute format($query$
     with reached as (
       select l.max_stage, count(*) as leads from public.leads l where %s group by l.max_stage
@@ -155,6 +173,8 @@ create function public.analytics_conversion_by_source(p_date_from date default n
 returns table (source text, total_leads bigint, enrolled bigint, conversion_rate numeric)
 language plpgsql stable security invoker set search_path = '' as $$
 begin
+  perform private.may_cache(300);
+
   return query execute format($query$
     select l.source, count(*), count(*) filter (where l.max_stage >= won.position),
       round(100.0 * count(*) filter (where l.max_stage >= won.position) / count(*), 1)
@@ -174,6 +194,10 @@ comment on function public.analytics_conversion_by_source(date, date, uuid) is '
 revoke all on function private.organization_timezone() from public, anon, authenticated, service_role;
 
 grant execute on function private.organization_timezone() to authenticated, service_role;
+
+revoke all on function private.may_cache(integer) from public, anon, authenticated, service_role;
+
+grant execute on function private.may_cache(integer) to authenticated;
 
 revoke all on function private.lead_filter(text, date, date, text, text, uuid) from public, anon, authenticated, service_role;
 

@@ -169,6 +169,19 @@ begin
     purged := purged || jsonb_build_object('exports', removed);
   end if;
 
+  before := private.retention_cutoff('retention.report_run_days');
+
+  delete from public.report_runs r
+  where r.id = any (array(
+    select x.id from public.report_runs x where x.status in ('failed', 'expired') and x.finished_at < before order by x.finished_at limit p_limit * 5
+  ));
+
+  get diagnostics removed = row_count;
+
+  if removed > 0 then
+    purged := purged || jsonb_build_object('report_runs', removed);
+  end if;
+
   before := private.retention_cutoff('retention.dead_job_days');
 
   delete from private.jobs_dead d
@@ -238,5 +251,6 @@ select
   private.define_setting('retention.import_days', '30', 'integer', 'Days that the file and the rows of an import are kept after its last step; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.export_days', '90', 'integer', 'Days that an export is listed after its file is gone; 0 for ever', 0, 3650),
   private.define_setting('retention.analytics_event_days', '400', 'integer', 'Days that analytics events are kept; 0 keeps them for ever', 0, 3650),
+  private.define_setting('retention.report_run_days', '90', 'integer', 'Days that a report is listed in the history after its file is gone; 0 for ever', 0, 3650),
   private.define_setting('retention.dead_job_days', '90', 'integer', 'Days that jobs that failed for good are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.read_notification_days', '90', 'integer', 'Days that notifications are kept after they were read; 0 keeps them as others', 0, 3650);

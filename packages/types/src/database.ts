@@ -943,59 +943,6 @@ export type Database = {
           },
         ];
       };
-      communication_attachments: {
-        Row: {
-          communication_id: string;
-          created_at: string;
-          file_name: string;
-          id: string;
-          mime_type: string;
-          path: string;
-          size_bytes: number;
-        };
-        ComputedFields: never;
-        Insert: {
-          communication_id: string;
-          created_at?: string;
-          file_name: string;
-          id?: string;
-          mime_type?: string;
-          path: string;
-          size_bytes?: number;
-        };
-        Update: {
-          communication_id?: string;
-          created_at?: string;
-          file_name?: string;
-          id?: string;
-          mime_type?: string;
-          path?: string;
-          size_bytes?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "communication_attachments_communication_id_fkey";
-            columns: ["communication_id"];
-            isOneToOne: false;
-            referencedRelation: "communications";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communication_attachments_communication_id_fkey";
-            columns: ["communication_id"];
-            isOneToOne: false;
-            referencedRelation: "conversations";
-            referencedColumns: ["last_message_id"];
-          },
-          {
-            foreignKeyName: "communication_attachments_communication_id_fkey";
-            columns: ["communication_id"];
-            isOneToOne: false;
-            referencedRelation: "lead_emails";
-            referencedColumns: ["id"];
-          },
-        ];
-      };
       communications: {
         Row: {
           attachments: string[];
@@ -1225,13 +1172,6 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
-            foreignKeyName: "communications_template_id_fkey";
-            columns: ["template_id"];
-            isOneToOne: false;
-            referencedRelation: "message_templates";
-            referencedColumns: ["id"];
-          },
-          {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -1255,102 +1195,6 @@ export type Database = {
           {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
-      consents: {
-        Row: {
-          address_hash: string;
-          channel: string;
-          created_at: string;
-          id: string;
-          language: string | null;
-          lead_id: string | null;
-          notice_version: string | null;
-          proof: string | null;
-          purpose: string;
-          recorded_by: string | null;
-          source: string;
-          state: string;
-        };
-        ComputedFields: never;
-        Insert: {
-          address_hash: string;
-          channel: string;
-          created_at?: string;
-          id?: string;
-          language?: string | null;
-          lead_id?: string | null;
-          notice_version?: string | null;
-          proof?: string | null;
-          purpose?: string;
-          recorded_by?: string | null;
-          source?: string;
-          state: string;
-        };
-        Update: {
-          address_hash?: string;
-          channel?: string;
-          created_at?: string;
-          id?: string;
-          language?: string | null;
-          lead_id?: string | null;
-          notice_version?: string | null;
-          proof?: string | null;
-          purpose?: string;
-          recorded_by?: string | null;
-          source?: string;
-          state?: string;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "consents_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "consents_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_crm";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "consents_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "consents_recorded_by_fkey";
-            columns: ["recorded_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "consents_recorded_by_fkey";
-            columns: ["recorded_by"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "consents_recorded_by_fkey";
-            columns: ["recorded_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "consents_recorded_by_fkey";
-            columns: ["recorded_by"];
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
@@ -1725,366 +1569,6 @@ export type Database = {
           },
         ];
       };
-      document_openings: {
-        Row: {
-          document_id: string;
-          id: string;
-          opened_at: string;
-          user_id: string | null;
-          version_no: number;
-        };
-        ComputedFields: never;
-        Insert: {
-          document_id: string;
-          id?: string;
-          opened_at?: string;
-          user_id?: string | null;
-          version_no: number;
-        };
-        Update: {
-          document_id?: string;
-          id?: string;
-          opened_at?: string;
-          user_id?: string | null;
-          version_no?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "document_openings_are_of_a_version";
-            columns: ["document_id", "version_no"];
-            isOneToOne: false;
-            referencedRelation: "document_versions";
-            referencedColumns: ["document_id", "version_no"];
-          },
-          {
-            foreignKeyName: "document_openings_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_openings_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_openings_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_openings_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
-      document_versions: {
-        Row: {
-          checked_at: string | null;
-          checksum: string | null;
-          created_at: string;
-          document_id: string;
-          expires_at: string;
-          fault: string | null;
-          fault_detail: string | null;
-          file_name: string;
-          id: string;
-          mime_type: string;
-          size_bytes: number;
-          state: string;
-          storage_path: string;
-          uploaded_by: string | null;
-          version_no: number;
-        };
-        ComputedFields: never;
-        Insert: {
-          checked_at?: string | null;
-          checksum?: string | null;
-          created_at?: string;
-          document_id: string;
-          expires_at: string;
-          fault?: string | null;
-          fault_detail?: string | null;
-          file_name: string;
-          id?: string;
-          mime_type: string;
-          size_bytes: number;
-          state?: string;
-          storage_path?: never;
-          uploaded_by?: string | null;
-          version_no: number;
-        };
-        Update: {
-          checked_at?: string | null;
-          checksum?: string | null;
-          created_at?: string;
-          document_id?: string;
-          expires_at?: string;
-          fault?: string | null;
-          fault_detail?: string | null;
-          file_name?: string;
-          id?: string;
-          mime_type?: string;
-          size_bytes?: number;
-          state?: string;
-          storage_path?: never;
-          uploaded_by?: string | null;
-          version_no?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "document_versions_document_id_fkey";
-            columns: ["document_id"];
-            isOneToOne: false;
-            referencedRelation: "documents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_versions_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_versions_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_versions_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "document_versions_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
-      documents: {
-        Row: {
-          access_level: string;
-          created_at: string;
-          deleted_at: string | null;
-          deleted_by: string | null;
-          document_name: string;
-          document_type: string;
-          file_name: string | null;
-          id: string;
-          is_confidential: boolean;
-          is_required: boolean;
-          lead_id: string | null;
-          lead_owner_id: string | null;
-          mime_type: string | null;
-          notes: string | null;
-          size_bytes: number | null;
-          status: string;
-          storage_path: string | null;
-          student_id: string | null;
-          team_id: string | null;
-          updated_at: string;
-          uploaded_by: string | null;
-          verification_notes: string | null;
-          verified_at: string | null;
-          verified_by: string | null;
-          version: number;
-          version_no: number | null;
-        };
-        ComputedFields: never;
-        Insert: {
-          access_level?: string;
-          created_at?: string;
-          deleted_at?: string | null;
-          deleted_by?: string | null;
-          document_name: string;
-          document_type: string;
-          file_name?: string | null;
-          id?: string;
-          is_confidential?: boolean;
-          is_required?: boolean;
-          lead_id?: string | null;
-          lead_owner_id?: string | null;
-          mime_type?: string | null;
-          notes?: string | null;
-          size_bytes?: number | null;
-          status?: string;
-          storage_path?: string | null;
-          student_id?: string | null;
-          team_id?: string | null;
-          updated_at?: string;
-          uploaded_by?: string | null;
-          verification_notes?: string | null;
-          verified_at?: string | null;
-          verified_by?: string | null;
-          version?: number;
-          version_no?: number | null;
-        };
-        Update: {
-          access_level?: string;
-          created_at?: string;
-          deleted_at?: string | null;
-          deleted_by?: string | null;
-          document_name?: string;
-          document_type?: string;
-          file_name?: string | null;
-          id?: string;
-          is_confidential?: boolean;
-          is_required?: boolean;
-          lead_id?: string | null;
-          lead_owner_id?: string | null;
-          mime_type?: string | null;
-          notes?: string | null;
-          size_bytes?: number | null;
-          status?: string;
-          storage_path?: string | null;
-          student_id?: string | null;
-          team_id?: string | null;
-          updated_at?: string;
-          uploaded_by?: string | null;
-          verification_notes?: string | null;
-          verified_at?: string | null;
-          verified_by?: string | null;
-          version?: number;
-          version_no?: number | null;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "documents_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_crm";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "documents_student_id_fkey";
-            columns: ["student_id"];
-            isOneToOne: false;
-            referencedRelation: "students";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_team_id_fkey";
-            columns: ["team_id"];
-            isOneToOne: false;
-            referencedRelation: "teams";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_uploaded_by_fkey";
-            columns: ["uploaded_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "documents_verified_by_fkey";
-            columns: ["verified_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_verified_by_fkey";
-            columns: ["verified_by"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_verified_by_fkey";
-            columns: ["verified_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "documents_verified_by_fkey";
-            columns: ["verified_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
       error_codes: {
         Row: {
           code: string;
@@ -2185,6 +1669,231 @@ export type Database = {
           },
         ];
       };
+      fee_installments: {
+        Row: {
+          amount: number;
+          assigned_to: string | null;
+          cancelled_at: string | null;
+          created_at: string;
+          currency: string;
+          due_date: string;
+          id: string;
+          number: number;
+          paid_amount: number;
+          plan_id: string;
+          status: string;
+          student_id: string;
+          team_id: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount: number;
+          assigned_to?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          currency: string;
+          due_date: string;
+          id?: string;
+          number: number;
+          paid_amount?: number;
+          plan_id: string;
+          status?: never;
+          student_id: string;
+          team_id?: string | null;
+          updated_at?: string;
+        };
+        Update: {
+          amount?: number;
+          assigned_to?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          currency?: string;
+          due_date?: string;
+          id?: string;
+          number?: number;
+          paid_amount?: number;
+          plan_id?: string;
+          status?: never;
+          student_id?: string;
+          team_id?: string | null;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "fee_installments_plan_id_fkey";
+            columns: ["plan_id"];
+            isOneToOne: false;
+            referencedRelation: "fee_plans";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      fee_plans: {
+        Row: {
+          academic_year: string | null;
+          assigned_to: string | null;
+          cancelled_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          currency: string;
+          fee_type: string | null;
+          id: string;
+          name: string;
+          semester: string | null;
+          student_id: string;
+          team_id: string | null;
+          total_amount: number;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          academic_year?: string | null;
+          assigned_to?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency: string;
+          fee_type?: string | null;
+          id?: string;
+          name: string;
+          semester?: string | null;
+          student_id: string;
+          team_id?: string | null;
+          total_amount: number;
+          updated_at?: string;
+        };
+        Update: {
+          academic_year?: string | null;
+          assigned_to?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          fee_type?: string | null;
+          id?: string;
+          name?: string;
+          semester?: string | null;
+          student_id?: string;
+          team_id?: string | null;
+          total_amount?: number;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "fee_plans_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "fee_plans_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "fee_plans_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_plans_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       holidays: {
         Row: {
           created_at: string;
@@ -2206,100 +1915,6 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
-      };
-      impersonations: {
-        Row: {
-          ended_at: string | null;
-          expires_at: string;
-          id: string;
-          impersonator_id: string;
-          impersonator_session_id: string;
-          reason: string;
-          session_id: string;
-          started_at: string;
-          user_id: string;
-        };
-        ComputedFields: never;
-        Insert: {
-          ended_at?: string | null;
-          expires_at?: string;
-          id?: string;
-          impersonator_id: string;
-          impersonator_session_id: string;
-          reason: string;
-          session_id: string;
-          started_at?: string;
-          user_id: string;
-        };
-        Update: {
-          ended_at?: string | null;
-          expires_at?: string;
-          id?: string;
-          impersonator_id?: string;
-          impersonator_session_id?: string;
-          reason?: string;
-          session_id?: string;
-          started_at?: string;
-          user_id?: string;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "impersonations_impersonator_id_fkey";
-            columns: ["impersonator_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "impersonations_impersonator_id_fkey";
-            columns: ["impersonator_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "impersonations_impersonator_id_fkey";
-            columns: ["impersonator_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "impersonations_impersonator_id_fkey";
-            columns: ["impersonator_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "impersonations_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "impersonations_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "impersonations_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "impersonations_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
       };
       import_mappings: {
         Row: {
@@ -2592,6 +2207,152 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
+      };
+      invoices: {
+        Row: {
+          amount: number;
+          assigned_to: string | null;
+          billed_to: string;
+          cancel_reason: string | null;
+          cancelled_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          currency: string;
+          details: NonNullable<Json>;
+          due_date: string;
+          id: string;
+          installment_id: string | null;
+          number: string;
+          status: string;
+          student_id: string | null;
+          student_number: string | null;
+          team_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount: number;
+          assigned_to?: string | null;
+          billed_to: string;
+          cancel_reason?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency: string;
+          details?: NonNullable<Json>;
+          due_date: string;
+          id?: string;
+          installment_id?: string | null;
+          number: string;
+          status?: never;
+          student_id?: string | null;
+          student_number?: string | null;
+          team_id?: string | null;
+        };
+        Update: {
+          amount?: number;
+          assigned_to?: string | null;
+          billed_to?: string;
+          cancel_reason?: string | null;
+          cancelled_at?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          currency?: string;
+          details?: NonNullable<Json>;
+          due_date?: string;
+          id?: string;
+          installment_id?: string | null;
+          number?: string;
+          status?: never;
+          student_id?: string | null;
+          student_number?: string | null;
+          team_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "invoices_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "invoices_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "invoices_installment_id_fkey";
+            columns: ["installment_id"];
+            isOneToOne: false;
+            referencedRelation: "fee_installments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_installment_id_fkey";
+            columns: ["installment_id"];
+            isOneToOne: false;
+            referencedRelation: "overdue_installments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invoices_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       lead_assignments: {
         Row: {
@@ -3547,87 +3308,6 @@ export type Database = {
           },
         ];
       };
-      message_templates: {
-        Row: {
-          channel: string;
-          content: string;
-          created_at: string;
-          created_by: string | null;
-          format: string;
-          id: string;
-          is_active: boolean;
-          locale: string;
-          name: string;
-          provider_template: string | null;
-          subject: string | null;
-          updated_at: string;
-          variables: string[];
-          version: number;
-        };
-        ComputedFields: never;
-        Insert: {
-          channel: string;
-          content: string;
-          created_at?: string;
-          created_by?: string | null;
-          format?: string;
-          id?: string;
-          is_active?: boolean;
-          locale?: string;
-          name: string;
-          provider_template?: string | null;
-          subject?: string | null;
-          updated_at?: string;
-          variables?: string[];
-          version?: number;
-        };
-        Update: {
-          channel?: string;
-          content?: string;
-          created_at?: string;
-          created_by?: string | null;
-          format?: string;
-          id?: string;
-          is_active?: boolean;
-          locale?: string;
-          name?: string;
-          provider_template?: string | null;
-          subject?: string | null;
-          updated_at?: string;
-          variables?: string[];
-          version?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "message_templates_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "message_templates_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "message_templates_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "message_templates_created_by_fkey";
-            columns: ["created_by"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
       note_attachments: {
         Row: {
           created_at: string;
@@ -4135,6 +3815,50 @@ export type Database = {
           },
         ];
       };
+      payment_allocations: {
+        Row: {
+          amount: number;
+          created_at: string;
+          installment_id: string;
+          payment_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount: number;
+          created_at?: string;
+          installment_id: string;
+          payment_id: string;
+        };
+        Update: {
+          amount?: number;
+          created_at?: string;
+          installment_id?: string;
+          payment_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "payment_allocations_installment_id_fkey";
+            columns: ["installment_id"];
+            isOneToOne: false;
+            referencedRelation: "fee_installments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payment_allocations_installment_id_fkey";
+            columns: ["installment_id"];
+            isOneToOne: false;
+            referencedRelation: "overdue_installments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payment_allocations_payment_id_fkey";
+            columns: ["payment_id"];
+            isOneToOne: false;
+            referencedRelation: "payments";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       payments: {
         Row: {
           academic_year: string | null;
@@ -4150,6 +3874,7 @@ export type Database = {
           gateway_transaction_id: string | null;
           id: string;
           idempotency_key: string | null;
+          installment_id: string | null;
           lead_id: string | null;
           net_amount: number;
           notes: string | null;
@@ -4182,6 +3907,7 @@ export type Database = {
           gateway_transaction_id?: string | null;
           id?: string;
           idempotency_key?: string | null;
+          installment_id?: string | null;
           lead_id?: string | null;
           net_amount?: never;
           notes?: string | null;
@@ -4213,6 +3939,7 @@ export type Database = {
           gateway_transaction_id?: string | null;
           id?: string;
           idempotency_key?: string | null;
+          installment_id?: string | null;
           lead_id?: string | null;
           net_amount?: never;
           notes?: string | null;
@@ -4286,6 +4013,20 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "payments_installment_id_fkey";
+            columns: ["installment_id"];
+            isOneToOne: false;
+            referencedRelation: "fee_installments";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "payments_installment_id_fkey";
+            columns: ["installment_id"];
+            isOneToOne: false;
+            referencedRelation: "overdue_installments";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "payments_lead_id_fkey";
@@ -4472,11 +4213,49 @@ export type Database = {
             referencedRelation: "roles";
             referencedColumns: ["id"];
           },
+        ];
+      };
+      receipts: {
+        Row: {
+          amount: number;
+          currency: string;
+          details: NonNullable<Json>;
+          id: string;
+          issued_at: string;
+          number: string;
+          payer_name: string;
+          payment_id: string;
+          student_number: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount: number;
+          currency: string;
+          details?: NonNullable<Json>;
+          id?: string;
+          issued_at?: string;
+          number: string;
+          payer_name: string;
+          payment_id: string;
+          student_number?: string | null;
+        };
+        Update: {
+          amount?: number;
+          currency?: string;
+          details?: NonNullable<Json>;
+          id?: string;
+          issued_at?: string;
+          number?: string;
+          payer_name?: string;
+          payment_id?: string;
+          student_number?: string | null;
+        };
+        Relationships: [
           {
-            foreignKeyName: "profiles_role_id_fkey";
-            columns: ["role_id"];
-            isOneToOne: false;
-            referencedRelation: "roles_with_permissions";
+            foreignKeyName: "receipts_payment_id_fkey";
+            columns: ["payment_id"];
+            isOneToOne: true;
+            referencedRelation: "payments";
             referencedColumns: ["id"];
           },
         ];
@@ -4913,13 +4692,6 @@ export type Database = {
             columns: ["role_id"];
             isOneToOne: false;
             referencedRelation: "roles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "role_permissions_role_id_fkey";
-            columns: ["role_id"];
-            isOneToOne: false;
-            referencedRelation: "roles_with_permissions";
             referencedColumns: ["id"];
           },
         ];
@@ -6007,163 +5779,6 @@ export type Database = {
           },
         ];
       };
-      conversations: {
-        Row: {
-          address: string | null;
-          contact_id: string | null;
-          last_direction: string;
-          last_message_at: string;
-          last_message_id: string;
-          last_status: string;
-          lead_id: string | null;
-          lead_owner_id: string | null;
-          messages: number | null;
-          snippet: string | null;
-          student_id: string | null;
-          subject: string | null;
-          team_id: string | null;
-          thread_id: string | null;
-          type: string;
-          user_id: string | null;
-        };
-        ComputedFields: never;
-        Insert: {
-          address?: never;
-          contact_id?: string | null;
-          last_direction?: string | null;
-          last_message_at?: string | null;
-          last_message_id?: string | null;
-          last_status?: string | null;
-          lead_id?: string | null;
-          lead_owner_id?: string | null;
-          messages?: never;
-          snippet?: never;
-          student_id?: string | null;
-          subject?: string | null;
-          team_id?: string | null;
-          thread_id?: string | null;
-          type?: string | null;
-          user_id?: string | null;
-        };
-        Update: {
-          address?: never;
-          contact_id?: string | null;
-          last_direction?: string | null;
-          last_message_at?: string | null;
-          last_message_id?: string | null;
-          last_status?: string | null;
-          lead_id?: string | null;
-          lead_owner_id?: string | null;
-          messages?: never;
-          snippet?: never;
-          student_id?: string | null;
-          subject?: string | null;
-          team_id?: string | null;
-          thread_id?: string | null;
-          type?: string | null;
-          user_id?: string | null;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "communications_contact_id_fkey";
-            columns: ["contact_id"];
-            isOneToOne: false;
-            referencedRelation: "contacts";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_crm";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_id_fkey";
-            columns: ["lead_id"];
-            isOneToOne: false;
-            referencedRelation: "leads_list";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_lead_owner_id_fkey";
-            columns: ["lead_owner_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-          {
-            foreignKeyName: "communications_student_id_fkey";
-            columns: ["student_id"];
-            isOneToOne: false;
-            referencedRelation: "students";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_team_id_fkey";
-            columns: ["team_id"];
-            isOneToOne: false;
-            referencedRelation: "teams";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "agents";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["id"];
-          },
-          {
-            foreignKeyName: "communications_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "user_profiles";
-            referencedColumns: ["user_id"];
-          },
-        ];
-      };
       integrations_status: {
         Row: {
           config: NonNullable<Json>;
@@ -6560,6 +6175,102 @@ export type Database = {
           },
         ];
       };
+      overdue_installments: {
+        Row: {
+          amount: number;
+          assigned_to: string | null;
+          balance: number | null;
+          currency: string;
+          days_overdue: number | null;
+          due_date: string;
+          id: string;
+          number: number;
+          paid_amount: number;
+          plan_id: string;
+          student_id: string;
+          team_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount?: number | null;
+          assigned_to?: string | null;
+          balance?: never;
+          currency?: string | null;
+          days_overdue?: never;
+          due_date?: string | null;
+          id?: string | null;
+          number?: number | null;
+          paid_amount?: number | null;
+          plan_id?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+        };
+        Update: {
+          amount?: number | null;
+          assigned_to?: string | null;
+          balance?: never;
+          currency?: string | null;
+          days_overdue?: never;
+          due_date?: string | null;
+          id?: string | null;
+          number?: number | null;
+          paid_amount?: number | null;
+          plan_id?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_assigned_to_fkey";
+            columns: ["assigned_to"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "fee_installments_plan_id_fkey";
+            columns: ["plan_id"];
+            isOneToOne: false;
+            referencedRelation: "fee_plans";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "fee_installments_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       reminders_overdue: {
         Row: {
           agent_id: string;
@@ -6704,41 +6415,19 @@ export type Database = {
           },
         ];
       };
-      roles_with_permissions: {
+      student_fee_ledger: {
         Row: {
-          created_at: string;
-          data_scope: string;
-          description: string;
-          id: string;
-          is_system: boolean;
-          key: string;
-          name: string;
-          permissions: Json | null;
-          updated_at: string;
+          balance: number | null;
+          credit: number | null;
+          currency: string | null;
+          debit: number | null;
+          description: string | null;
+          entry_at: string | null;
+          kind: string | null;
+          reference_id: string | null;
+          student_id: string | null;
         };
         ComputedFields: never;
-        Insert: {
-          created_at?: string | null;
-          data_scope?: string | null;
-          description?: string | null;
-          id?: string | null;
-          is_system?: boolean | null;
-          key?: string | null;
-          name?: string | null;
-          permissions?: never;
-          updated_at?: string | null;
-        };
-        Update: {
-          created_at?: string | null;
-          data_scope?: string | null;
-          description?: string | null;
-          id?: string | null;
-          is_system?: boolean | null;
-          key?: string | null;
-          name?: string | null;
-          permissions?: never;
-          updated_at?: string | null;
-        };
         Relationships: [];
       };
       tasks_crm: {
@@ -6875,33 +6564,9 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
-      user_sessions: {
-        Row: {
-          created_at: string | null;
-          expires_at: string | null;
-          id: string | null;
-          ip: unknown;
-          is_current: boolean | null;
-          last_active_at: string | null;
-          user_agent: string | null;
-          user_id: string | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
-      admin_list_users: {
-        Args: {
-          p_limit?: number;
-          p_offset?: number;
-          p_role?: string;
-          p_search?: string;
-          p_status?: string;
-        };
-        Returns: Json;
-      };
       agent_heartbeat: { Args: Record<PropertyKey, never>; Returns: Json };
       agent_set_status: {
         Args: { p_status: string };
@@ -7131,154 +6796,6 @@ export type Database = {
           isSetofReturn: false;
         };
       };
-      communication_cancel: {
-        Args: { p_id: string };
-        Returns: {
-          attachments: string[];
-          bcc: string[] | null;
-          campaign_id: string | null;
-          cc: string[] | null;
-          channel_specific_data: NonNullable<Json>;
-          clicked_at: string | null;
-          contact_id: string | null;
-          content: string | null;
-          created_at: string;
-          deleted_at: string | null;
-          deleted_by: string | null;
-          delivered_at: string | null;
-          direction: string;
-          dispatched_at: string | null;
-          error: string | null;
-          failed_at: string | null;
-          id: string;
-          lead_id: string | null;
-          lead_owner_id: string | null;
-          opened: boolean;
-          provider: string | null;
-          provider_message_id: string | null;
-          read_at: string | null;
-          recipient: string | null;
-          scheduled_at: string | null;
-          sender: string | null;
-          sent_at: string | null;
-          sent_by: string | null;
-          status: string;
-          student_id: string | null;
-          subject: string | null;
-          team_id: string | null;
-          template_id: string | null;
-          thread_id: string | null;
-          type: string;
-          updated_at: string;
-          user_id: string | null;
-          version: number;
-        };
-        SetofOptions: {
-          from: "*";
-          to: "communications";
-          isOneToOne: true;
-          isSetofReturn: false;
-        };
-      };
-      communication_send: {
-        Args: {
-          p_attachments?: string[];
-          p_bcc?: string[];
-          p_campaign_id?: string;
-          p_cc?: string[];
-          p_channel_specific_data?: Json;
-          p_contact_id?: string;
-          p_content?: string;
-          p_lead_id?: string;
-          p_recipient?: string;
-          p_scheduled_at?: string;
-          p_sender?: string;
-          p_student_id?: string;
-          p_subject?: string;
-          p_template?: string;
-          p_thread_id?: string;
-          p_type: string;
-          p_variables?: Json;
-        };
-        Returns: {
-          attachments: string[];
-          bcc: string[] | null;
-          campaign_id: string | null;
-          cc: string[] | null;
-          channel_specific_data: NonNullable<Json>;
-          clicked_at: string | null;
-          contact_id: string | null;
-          content: string | null;
-          created_at: string;
-          deleted_at: string | null;
-          deleted_by: string | null;
-          delivered_at: string | null;
-          direction: string;
-          dispatched_at: string | null;
-          error: string | null;
-          failed_at: string | null;
-          id: string;
-          lead_id: string | null;
-          lead_owner_id: string | null;
-          opened: boolean;
-          provider: string | null;
-          provider_message_id: string | null;
-          read_at: string | null;
-          recipient: string | null;
-          scheduled_at: string | null;
-          sender: string | null;
-          sent_at: string | null;
-          sent_by: string | null;
-          status: string;
-          student_id: string | null;
-          subject: string | null;
-          team_id: string | null;
-          template_id: string | null;
-          thread_id: string | null;
-          type: string;
-          updated_at: string;
-          user_id: string | null;
-          version: number;
-        };
-        SetofOptions: {
-          from: "*";
-          to: "communications";
-          isOneToOne: true;
-          isSetofReturn: false;
-        };
-      };
-      consent_set: {
-        Args: {
-          p_channel: string;
-          p_language?: string;
-          p_lead_id: string;
-          p_notice_version?: string;
-          p_proof?: string;
-          p_purpose?: string;
-          p_source?: string;
-          p_state: string;
-        };
-        Returns: {
-          address_hash: string;
-          channel: string;
-          created_at: string;
-          id: string;
-          language: string | null;
-          lead_id: string | null;
-          notice_version: string | null;
-          proof: string | null;
-          purpose: string;
-          recorded_by: string | null;
-          source: string;
-          state: string;
-        };
-        SetofOptions: {
-          from: "*";
-          to: "consents";
-          isOneToOne: true;
-          isSetofReturn: false;
-        };
-      };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
       dashboard_chart_revenue: {
         Args: { p_end?: string; p_start?: string };
@@ -7307,87 +6824,6 @@ export type Database = {
           table_name: string;
         }[];
       };
-      document_begin_upload: {
-        Args: {
-          p_access_level?: string;
-          p_document_id?: string;
-          p_document_name?: string;
-          p_document_type?: string;
-          p_file_name: string;
-          p_is_confidential?: boolean;
-          p_is_required?: boolean;
-          p_lead_id?: string;
-          p_mime_type: string;
-          p_notes?: string;
-          p_size_bytes: number;
-          p_student_id?: string;
-        };
-        Returns: Json;
-      };
-      document_complete_upload: {
-        Args: { p_document_id: string; p_version_no: number };
-        Returns: {
-          checked_at: string | null;
-          checksum: string | null;
-          created_at: string;
-          document_id: string;
-          expires_at: string;
-          fault: string | null;
-          fault_detail: string | null;
-          file_name: string;
-          id: string;
-          mime_type: string;
-          size_bytes: number;
-          state: string;
-          storage_path: string;
-          uploaded_by: string | null;
-          version_no: number;
-        };
-        SetofOptions: {
-          from: "*";
-          to: "document_versions";
-          isOneToOne: true;
-          isSetofReturn: false;
-        };
-      };
-      document_open: { Args: { p_document_id: string; p_version_no?: number }; Returns: Json };
-      document_verify: {
-        Args: { p_document_id: string; p_notes?: string; p_status: string; p_version_no?: number };
-        Returns: {
-          access_level: string;
-          created_at: string;
-          deleted_at: string | null;
-          deleted_by: string | null;
-          document_name: string;
-          document_type: string;
-          file_name: string | null;
-          id: string;
-          is_confidential: boolean;
-          is_required: boolean;
-          lead_id: string | null;
-          lead_owner_id: string | null;
-          mime_type: string | null;
-          notes: string | null;
-          size_bytes: number | null;
-          status: string;
-          storage_path: string | null;
-          student_id: string | null;
-          team_id: string | null;
-          updated_at: string;
-          uploaded_by: string | null;
-          verification_notes: string | null;
-          verified_at: string | null;
-          verified_by: string | null;
-          version: number;
-          version_no: number | null;
-        };
-        SetofOptions: {
-          from: "*";
-          to: "documents";
-          isOneToOne: true;
-          isSetofReturn: false;
-        };
-      };
       explain_score: { Args: { p_lead_id: string }; Returns: Json };
       export_start: {
         Args: { p_columns?: string[]; p_filters?: Json; p_list: string };
@@ -7413,10 +6849,14 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      fee_plan_apply: {
+        Args: { p_installments: Json; p_plan?: Json; p_student_id: string; p_total: number };
+        Returns: Json;
+      };
+      fee_plan_cancel: { Args: { p_plan_id: string }; Returns: Json };
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
-      impersonation_end: { Args: { p_id: string }; Returns: undefined };
       import_commit: {
         Args: { p_import_id: string };
         Returns: {
@@ -7687,6 +7127,8 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      invoice_cancel: { Args: { p_invoice_id: string; p_reason?: string }; Returns: Json };
+      invoice_issue: { Args: { p_installment_id: string }; Returns: Json };
       job_cancel: { Args: { p_id: string }; Returns: string };
       job_retry: { Args: { p_id: string }; Returns: string };
       jobs_list: {
@@ -7729,36 +7171,6 @@ export type Database = {
       lead_delete: { Args: { p_hard?: boolean; p_id: string }; Returns: Json };
       lead_enroll: { Args: { p_lead_id: string; p_student?: Json }; Returns: Json };
       lead_restore: { Args: { p_id: string }; Returns: Json };
-      lead_send_email: {
-        Args: {
-          p_bcc?: string[];
-          p_body: string;
-          p_cc?: string[];
-          p_from?: string;
-          p_lead_id: string;
-          p_subject: string;
-          p_to?: string;
-        };
-        Returns: {
-          bcc: string[] | null;
-          body: string | null;
-          cc: string[] | null;
-          from: string | null;
-          id: string;
-          lead_id: string;
-          sentBy: string | null;
-          status: string;
-          subject: string | null;
-          timestamp: string | null;
-          to: string | null;
-        }[];
-        SetofOptions: {
-          from: "*";
-          to: "lead_emails";
-          isOneToOne: false;
-          isSetofReturn: true;
-        };
-      };
       lead_set_status: {
         Args: { p_lead_id: string; p_reason?: string; p_status: string };
         Returns: {
@@ -7857,25 +7269,6 @@ export type Database = {
           team_id: string;
         }[];
       };
-      list_sessions: {
-        Args: { p_user_id?: string };
-        Returns: {
-          created_at: string | null;
-          expires_at: string | null;
-          id: string | null;
-          ip: unknown;
-          is_current: boolean | null;
-          last_active_at: string | null;
-          user_agent: string | null;
-          user_id: string | null;
-        }[];
-        SetofOptions: {
-          from: "*";
-          to: "user_sessions";
-          isOneToOne: false;
-          isSetofReturn: true;
-        };
-      };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
       merge_leads: {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
@@ -7883,16 +7276,6 @@ export type Database = {
       };
       merge_preview: {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
-        Returns: Json;
-      };
-      message_preview: {
-        Args: {
-          p_channel?: string;
-          p_lead_id?: string;
-          p_locale?: string;
-          p_template: string;
-          p_variables?: Json;
-        };
         Returns: Json;
       };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
@@ -8045,17 +7428,6 @@ export type Database = {
         }[];
       };
       restore: { Args: { p_id: string; p_table: string }; Returns: undefined };
-      revoke_session: { Args: { p_session_id: string }; Returns: undefined };
-      role_upsert: {
-        Args: {
-          p_data_scope?: string;
-          p_description?: string;
-          p_id?: string;
-          p_name?: string;
-          p_permissions?: string[];
-        };
-        Returns: Json;
-      };
       search_leads: {
         Args: { p_after?: Json; p_filter?: Json; p_limit?: number; p_query: string };
         Returns: {
