@@ -105,7 +105,7 @@ comment on column public.communications.template_id is 'The template it was made
 
 comment on column public.communications.sent_by is 'Who sent it; null for what came in.';
 
-comment on column public.communications.thread_id is 'What belongs to one conversation bears the same.';
+comment on column public.communications.thread_id is 'What belongs to one conversation bears the same. Found by itself for messages.';
 
 comment on column public.communications.provider is 'Who carried it or will; null for what was logged by hand, which alone its author may correct.';
 
@@ -216,8 +216,21 @@ $$;
 
 comment on function private.message_provider(text) is 'Whose bucket of the queue carries messages of this type; null for what nobody sends for us.';
 
+create function private.thread_of(p_type text, p_lead_id uuid, p_address text, p_subject text) returns uuid
+language plpgsql immutable set search_path = '' as $$
+begin
+  return md5(concat_ws('|', 'thread', p_type, coalesce(p_lead_id::text, lower(p_address)), case p_type
+    when 'email' then lower(btrim(regexp_replace(coalesce(p_subject, ''), '^(\s*(re|fw|fwd|aw|sv)\s*:)+', '', 'i')))
+  end))::uuid;
+end
+$$;
+
+comment on function private.thread_of(text, uuid, text, text) is 'The conversation of a message: the channel with the lead, or with an address that is no lead''s; of e-mails those on one subject.';
+
 create function private.complete_communication() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+  address text;
 begin
   new.type := lower(btrim(new.type));
   new.direction := lower(btrim(new.direction));
@@ -239,6 +252,14 @@ begin
       (select c.lead_id from public.contacts c where c.id = new.contact_id),
       (select s.lead_id from public.students s where s.id = new.student_id)
     );
+
+    if new.type in ('email', 'sms', 'whatsapp', 'chat') then
+      address := case new.direction when 'inbound' then new.sender else new.recipient end;
+
+      if new.lead_id is not null or address is not null then
+        new.thread_id := coalesce(new.thread_id, private.thread_of(new.type, new.lead_id, address, new.subject));
+      end if;
+    end if;
 
     if new.status = '' then
       -- A status cannot come from a client, so what a client puts off has none.
@@ -572,6 +593,8 @@ grant select on public.lead_emails, public.interactions to authenticated, servic
 revoke all on function private.complete_communication() from public, anon, authenticated, service_role;
 
 revoke all on function private.message_provider(text) from public, anon, authenticated, service_role;
+
+revoke all on function private.thread_of(text, uuid, text, text) from public, anon, authenticated, service_role;
 
 revoke all on function private.queue_messages() from public, anon, authenticated, service_role;
 

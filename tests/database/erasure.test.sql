@@ -246,8 +246,8 @@ select is_empty(
     join pg_attribute a on a.attrelid = c.child and a.attname = c.child_column and k.conkey = array[a.attnum]
     where k.confdeltype <> 'c'
       and not exists (select from private.soft_deletable s where to_regclass('public.' || s.table_name) = c.child)
-      -- Of which the money alone stays.
-      and c.child <> 'public.payments'::regclass$$,
+      -- Of payments the money alone stays, of a refusal the hash of the address.
+      and c.child not in ('public.payments'::regclass, 'public.consents'::regclass)$$,
   'whatever points at a lead goes with it'
 );
 
