@@ -36,11 +36,11 @@ comment on column public.audit_logs.user_id is 'Who did it; null for a provider,
 
 comment on column public.audit_logs.impersonator_id is 'The administrator who acted as user_id, if one did.';
 
-comment on column public.audit_logs.actor_role is 'authenticated, service_role, or the database role outside of the API.';
+comment on column public.audit_logs.actor_role is 'authenticated, service_role, automation, or the database role outside of the API.';
 
 comment on column public.audit_logs.session_id is 'The Auth session of the caller''s token.';
 
-comment on column public.audit_logs.request_id is 'Id of the request, to find it in the logs of the API.';
+comment on column public.audit_logs.request_id is 'Id of the request, to find it in the logs of the API; of automation, the id of the run.';
 
 comment on column public.audit_logs.action is 'insert, update or delete; other verbs, such as export or erase, for what is no change of a row.';
 
@@ -123,14 +123,15 @@ declare
   -- Read here rather than through helpers: this runs once per changed row.
   claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
   headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+  run text := nullif(current_setting('intake.automation', true), '');
 begin
   insert into public.audit_logs (user_id, impersonator_id, actor_role, session_id, request_id, action, resource, record_id, before, after)
   values (
     (claims ->> 'sub')::uuid,
     (claims -> 'act' ->> 'sub')::uuid,
-    coalesce(claims ->> 'role', session_user),
+    coalesce(claims ->> 'role', case when run is not null then 'automation' end, session_user),
     (claims ->> 'session_id')::uuid,
-    left(coalesce(headers ->> 'x-request-id', headers ->> 'sb-request-id'), 100),
+    left(coalesce(headers ->> 'x-request-id', headers ->> 'sb-request-id', run), 100),
     p_action,
     p_resource,
     p_record_id,

@@ -42,7 +42,7 @@ comment on column public.activities.type is 'What kind of thing happened, for ex
 
 comment on column public.activities.actor_id is 'Who did it; null when the system or somebody outside did.';
 
-comment on column public.activities.metadata is 'What the title says, in fields: for example {"from": "new", "to": "contacted"}.';
+comment on column public.activities.metadata is 'What the title says, in fields: for example {"from": "new", "to": "contacted"}; automation_run, where a workflow did it.';
 
 create index activities_of_entity on public.activities (entity_id, occurred_at desc, id desc);
 
@@ -91,7 +91,9 @@ language plpgsql volatile security definer set search_path = '' as $$
 begin
   insert into public.activities (lead_id, contact_id, student_id, deal_id, source_id, type, title, description, actor_id, metadata, occurred_at)
   select k.lead, k.contact, k.student, k.deal, p_source_id, p_type, private.squeeze(p_title, 200),
-    nullif(left(p_description, 2000), ''), p_actor_id, coalesce(p_metadata, '{}'), coalesce(p_occurred_at, now())
+    nullif(left(p_description, 2000), ''), p_actor_id,
+    coalesce(p_metadata, '{}') || case when current_setting('intake.automation', true) <> '' then jsonb_build_object('automation_run', current_setting('intake.automation')) else '{}' end,
+    coalesce(p_occurred_at, now())
   from (values
     (p_lead_id, null::uuid, null::uuid, null::uuid), (null, p_contact_id, null, null), (null, null, p_student_id, null), (null, null, null, p_deal_id)
   ) k (lead, contact, student, deal)

@@ -33,6 +33,17 @@ $$;
 
 comment on function private.uuid_v7_since(timestamptz) is 'The least id that uuid_v7() can make at a moment.';
 
+create function private.uuid_v7_time(p_id uuid) returns timestamptz
+language plpgsql immutable parallel safe set search_path = '' as $$
+declare
+  digits constant text := replace(p_id::text, '-', '');
+begin
+  return to_timestamp(('x0' || substr(digits, 1, 12) || substr(digits, 14, 3))::bit(64)::bigint / 4096000.0);
+end
+$$;
+
+comment on function private.uuid_v7_time(uuid) is 'The moment at which uuid_v7() made an id.';
+
 create function private.lock_leads(p_leads uuid[]) returns uuid[]
 language plpgsql volatile security definer set search_path = '' as $$
 begin
@@ -141,6 +152,7 @@ revoke all on private.timeline_readers from anon, authenticated, service_role;
 
 revoke all on function
   private.uuid_v7_since(timestamptz),
+  private.uuid_v7_time(uuid),
   private.lock_leads(uuid[]),
   private.take_timeline(text, timestamptz, integer, timestamptz, boolean),
   private.take_changed_leads(text, timestamptz, integer, timestamptz)

@@ -17,6 +17,8 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "api_key_create(text,text[],timestamp with time zone)",
     "api_key_revoke(uuid)",
     "api_key_rotate(uuid,integer)",
+    "automation_execute(uuid,uuid)",
+    "automation_rehearse(uuid,uuid,jsonb)",
     "batch_undo(uuid)",
     "calendar_link()",
     "calendar_link_create()",

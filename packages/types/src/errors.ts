@@ -135,6 +135,11 @@ export const errorCodes = [
   "report_too_slow",
   "report_schedule_invalid",
   "report_recipient_refused",
+  "automation_condition_invalid",
+  "automation_action_invalid",
+  "automation_workflow_not_found",
+  "automation_workflow_is_off",
+  "automation_template_not_found",
 ] as const;
 
 /** Stable codes of edge functions alone. */

@@ -6,6 +6,7 @@ export * from "./analytics.ts";
 export * from "./analytics-events.ts";
 export * from "./api-keys.ts";
 export * from "./audit.ts";
+export * from "./automation.ts";
 export * from "./batches.ts";
 export * from "./business-hours.ts";
 export * from "./calendar.ts";
