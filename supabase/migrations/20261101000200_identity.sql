@@ -123,6 +123,33 @@ create unique index team_members_work_in_one_team on public.team_members (user_i
 
 comment on index public.team_members_work_in_one_team is 'A person works in one team, so a lead of theirs has one team; managing several is fine.';
 
+create table public.impersonations (
+  id uuid primary key default private.uuid_v7(),
+  session_id uuid not null,
+  user_id uuid not null references public.profiles (id) on delete cascade,
+  impersonator_id uuid not null references public.profiles (id) on delete cascade,
+  impersonator_session_id uuid not null,
+  reason text not null,
+  started_at timestamptz not null default now(),
+  expires_at timestamptz not null default now() + interval '10 minutes',
+  ended_at timestamptz,
+  constraint impersonations_are_of_one_session unique (session_id),
+  constraint impersonations_are_short check (expires_at <= started_at + interval '10 minutes'),
+  constraint impersonations_end_after_they_began check (ended_at >= started_at),
+  constraint impersonations_are_of_somebody_else check (user_id <> impersonator_id),
+  constraint impersonations_have_a_reason check (btrim(reason) <> '' and length(reason) <= 500)
+);
+
+comment on table public.impersonations is 'Who looked at Intake with whose eyes, when and why. While it lasts its session reads what that person may, and writes nothing.';
+
+comment on column public.impersonations.session_id is 'The session of the token. It is over for Auth as soon as the token is made, and lives for ten minutes by this row alone.';
+
+comment on column public.impersonations.impersonator_session_id is 'Where the impersonator signed in: when that ends, so does this.';
+
+create index impersonations_of_user on public.impersonations (user_id, started_at desc);
+
+create index impersonations_by_impersonator on public.impersonations (impersonator_id, started_at desc);
+
 -- Gates: one row read each, null is denied. plpgsql, because SQL bodies are planned anew per statement;
 -- parallel safe, because otherwise no query on a protected table could run in parallel.
 
@@ -136,12 +163,22 @@ from public.profiles p
 left join public.roles r on r.id = p.role_id
 where p.id = auth.uid()
   and p.is_active
-  and exists (
-    select from auth.sessions s
-    where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
+  and (
+    exists (
+      select from auth.sessions s
+      where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
+    )
+    or exists (
+      select
+      from public.impersonations i
+      join public.profiles a on a.id = i.impersonator_id and a.is_active
+      join public.role_permissions rp on rp.role_id = a.role_id and rp.permission = 'users.impersonate'
+      join auth.sessions s on s.id = i.impersonator_session_id and s.user_id = a.id and (s.not_after is null or s.not_after > now())
+      where i.session_id = private.session_id() and i.user_id = p.id and i.ended_at is null and i.expires_at > now()
+    )
   );
 
-comment on view private.caller is 'Who is calling, if their profile is active and their session alive; no row otherwise; teams are those they manage, if their role''s scope is team. Every gate reads this view, and what a gate does not ask for is not read: hence the left join.';
+comment on view private.caller is 'Who is calling, if their profile is active and their session alive, or else an administrator''s who looks with their eyes; no row otherwise; teams are those they manage, if their role''s scope is team. Every gate reads this view, and what a gate does not ask for is not read: hence the left join.';
 
 create function private.gate_own() returns uuid
 language plpgsql stable security definer parallel safe set search_path = '' as $$
@@ -566,7 +603,7 @@ begin
 
   select * into target from public.profiles p where p.id = p_user_id for update;
 
-  if target.id is null then
+  if target.id is null or exists (select from auth.users u where u.id = p_user_id and u.deleted_at is not null) then
     perform private.fail('not_found', 'user');
   end if;
 
@@ -585,6 +622,11 @@ begin
   if p_is_active is false then
     delete from auth.sessions s where s.user_id = p_user_id;
   end if;
+
+  -- Auth refuses the sign-in too. Somebody not active yet may accept an invitation before they are.
+  if p_is_active <> target.is_active then
+    update auth.users u set banned_until = case when not p_is_active then now() + interval '100 years' end where u.id = p_user_id;
+  end if;
 end
 $$;
 
@@ -595,7 +637,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.user_set_access(p_user_id, p_role, p_is_active);
 $$;
 
-comment on function public.user_set_access(uuid, text, boolean) is 'Sets a person''s role (by key) and active state; null leaves it. Deactivating ends their sessions. Needs users.manage and every permission of both roles. Errors: permission_denied, not_found, role_unknown, last_admin.';
+comment on function public.user_set_access(uuid, text, boolean) is 'Sets a person''s role (by key) and active state; null leaves it. Deactivating ends their sessions, and Auth lets them sign in no more. Needs users.manage and every permission of both roles. Errors: permission_denied, not_found, role_unknown, last_admin.';
 
 -- Views
 
@@ -719,6 +761,7 @@ insert into public.permissions (key, description) values
   ('pipeline.manage', 'Change the stages of the pipeline'),
   ('teams.manage', 'Create teams and choose their members'),
   ('users.manage', 'Invite, change and deactivate people'),
+  ('users.impersonate', 'Look at Intake with the eyes of another person'),
   ('roles.manage', 'Create and change roles'),
   ('settings.read', 'Read all settings'),
   ('settings.manage', 'Change settings'),

@@ -101,6 +101,10 @@ begin
     return;
   end if;
 
+  if exists (select from public.impersonations i where i.session_id = (claims ->> 'session_id')::uuid) then
+    perform private.fail('impersonation_is_read_only');
+  end if;
+
   if claims ->> 'sub' is not null then
     bucket := 'user:' || (claims ->> 'sub');
     quota := (private.setting('security.rate_limit.user_writes_per_minute'))::integer;
@@ -133,7 +137,7 @@ begin
 end
 $$;
 
-comment on function private.pre_request() is 'Called by PostgREST before every request: limits writes. Answers 429 with code PT429, details rate_limited and a Retry-After header.';
+comment on function private.pre_request() is 'Called by PostgREST before every request: limits writes, and refuses those of an impersonation (impersonation_is_read_only, 403). Answers 429 with code PT429, details rate_limited and a Retry-After header.';
 
 create function private.function_rate_limit_take(p_function text, p_headers jsonb) returns integer
 language plpgsql volatile security definer set search_path = '' as $$

@@ -243,7 +243,11 @@ select tests.clear_authentication();
 insert into public.roles (key, name, data_scope) values ('people_office', 'People office', 'all');
 
 insert into public.role_permissions (role_id, permission)
-select r.id, p from public.roles r, unnest(array['users.manage', 'leads.create', 'leads.update']) p where r.key = 'people_office';
+select r.id, p
+from public.roles r, (
+  select 'users.manage' union select rp.permission from public.role_permissions rp join public.roles c on c.id = rp.role_id and c.key = 'counselor'
+) held (p)
+where r.key = 'people_office';
 
 update public.profiles set role_id = (select id from public.roles where key = 'people_office') where id = (select two from people);
 

@@ -189,7 +189,8 @@ select results_eq(
 
 select is(
   public.me() - '{id,email,teams}'::text[],
-  '{"full_name": "Chetan Counselor", "role": "counselor", "data_scope": "own", "timezone": "Asia/Kolkata", "availability": "offline", "permissions": ["leads.create", "leads.update"]}'::jsonb,
+  '{"full_name": "Chetan Counselor", "role": "counselor", "data_scope": "own", "timezone": "Asia/Kolkata", "availability": "offline"}'::jsonb
+    || (select jsonb_build_object('permissions', jsonb_agg(rp.permission order by rp.permission)) from public.role_permissions rp join public.roles r on r.id = rp.role_id and r.key = 'counselor'),
   'me() names role, scope, the organisation''s time zone and the permissions');
 
 select is((public.me() #> '{teams,0}') - 'id', '{"name": "Identity A", "is_manager": false}'::jsonb, 'me() names the teams');
@@ -298,7 +299,11 @@ select tests.clear_authentication();
 insert into public.roles (key, name, data_scope) values ('hr', 'Human resources', 'all'), ('hr_team', 'Team resources', 'team');
 
 insert into public.role_permissions (role_id, permission)
-select r.id, p from public.roles r, unnest(array['users.manage', 'leads.create', 'leads.update']) p where r.key in ('hr', 'hr_team');
+select r.id, p
+from public.roles r, (
+  select 'users.manage' union select rp.permission from public.role_permissions rp join public.roles c on c.id = rp.role_id and c.key = 'counselor'
+) held (p)
+where r.key in ('hr', 'hr_team');
 
 create temp table officers on commit drop as select tests.create_user('hr') as officer, tests.create_user('hr_team', null) as team_officer;
 

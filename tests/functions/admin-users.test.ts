@@ -234,7 +234,13 @@ describe("is refused, and nobody is made,", () => {
         insert into public.roles (key, name, data_scope) values (${key}, ${key}, 'all') returning id
       )
       insert into public.role_permissions (role_id, permission)
-      select made.id, p from made, unnest(array['users.manage', 'leads.create', 'leads.update']) p`;
+      select made.id, held.permission
+      from made, (
+        select 'users.manage' as permission
+        union
+        select rp.permission from public.role_permissions rp
+        join public.roles r on r.id = rp.role_id and r.key = 'counselor'
+      ) held`;
     const officer = await createUser({ role: key });
     const body = person({ password });
     for (const wish of [{ role: "admin" }, { team_id: team.id }]) {

@@ -21,8 +21,9 @@ export const people = {
 
 export type DemoPerson = keyof typeof people;
 
-function open(key: string): Client {
+function open(key: string, token?: string): Client {
   return createClient<Database>(stack().url, key, {
+    ...(token === undefined ? {} : { accessToken: async () => token }),
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     // Node 20 has no WebSocket of its own.
     realtime: { transport: WebSocket as never },
@@ -49,6 +50,9 @@ export function as(person: DemoPerson | (string & {})): Promise<Client> {
 
 /** The publishable key and no token. */
 export const anon = (): Client => open(stack().publishableKey);
+
+/** Whoever holds that access token. */
+export const withToken = (token: string): Client => open(stack().publishableKey, token);
 
 /** The secret key: row level security does not apply. */
 export const service = (): Client => open(stack().secretKey);

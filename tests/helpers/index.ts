@@ -1,5 +1,6 @@
-export { anon, as, type Client, password, service, signIn } from "./clients.ts";
+export { anon, as, type Client, password, service, signIn, withToken } from "./clients.ts";
 export { expectData, expectError } from "./expect.ts";
+export { invoke } from "./functions.ts";
 export {
   createTeam,
   createUser,

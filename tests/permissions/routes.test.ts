@@ -26,6 +26,10 @@ type Credential = (typeof credentials)[number];
 const expectations: Record<string, string> = {
   // The platform lets people through, the function administrators; what they ask for is not there.
   "admin POST /integrations/{type}/connect": "401 401 401 401 401 403 404 401",
+  "admin PATCH /users/{id}": "401 401 401 401 401 422 422 401",
+  "admin DELETE /users/{id}": "401 401 401 401 401 422 422 401",
+  "admin POST /users/bulk-action": "401 401 401 401 401 403 422 401",
+  "admin POST /users/{id}/impersonate": "401 401 401 401 401 422 422 401",
   "admin POST /users": "401 401 401 401 401 403 422 401",
   "admin GET /openapi.json": "401 401 401 401 401 200 200 401",
   // Whether the backend lives is for everybody; nothing else is told.
@@ -41,6 +45,11 @@ const expectations: Record<string, string> = {
   // The path is the secret; one that is none is not there.
   "calendar GET /{file}": "404",
   "calendar GET /openapi.json": "200",
+  // Who signed in exports what they see; a link sent outside is the secret itself.
+  "reports POST /export": "401 401 401 401 401 422 422 401",
+  "reports GET /runs/{id}/file": "401 401 401 401 401 404 404 401",
+  "reports GET /files/{token}": "404",
+  "reports GET /openapi.json": "200",
   // A program has a key of its own kind; what people or the platform's keys hold is none.
   "capture POST /leads": "401",
   "capture GET /form": "401",

@@ -490,6 +490,319 @@ export type Database = {
         };
         Relationships: [];
       };
+      automation_run_steps: {
+        Row: {
+          action: NonNullable<Json>;
+          attempts: number;
+          error: string | null;
+          finished_at: string | null;
+          id: string;
+          position: number;
+          result: NonNullable<Json>;
+          run_at: string;
+          run_id: string;
+          status: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          action: NonNullable<Json>;
+          attempts?: number;
+          error?: string | null;
+          finished_at?: string | null;
+          id?: string;
+          position: number;
+          result?: NonNullable<Json>;
+          run_at: string;
+          run_id: string;
+          status?: string;
+        };
+        Update: {
+          action?: NonNullable<Json>;
+          attempts?: number;
+          error?: string | null;
+          finished_at?: string | null;
+          id?: string;
+          position?: number;
+          result?: NonNullable<Json>;
+          run_at?: string;
+          run_id?: string;
+          status?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "automation_run_steps_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
+            referencedRelation: "automation_runs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      automation_runs: {
+        Row: {
+          chain: string[];
+          created_at: string;
+          event: NonNullable<Json>;
+          event_key: string;
+          finished_at: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          next_at: string | null;
+          started_by: string | null;
+          status: string;
+          team_id: string | null;
+          trigger_type: string;
+          workflow_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          chain: string[];
+          created_at?: string;
+          event?: NonNullable<Json>;
+          event_key: string;
+          finished_at?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          next_at?: string | null;
+          started_by?: string | null;
+          status?: string;
+          team_id?: string | null;
+          trigger_type: string;
+          workflow_id: string;
+        };
+        Update: {
+          chain?: string[];
+          created_at?: string;
+          event?: NonNullable<Json>;
+          event_key?: string;
+          finished_at?: string | null;
+          id?: string;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          next_at?: string | null;
+          started_by?: string | null;
+          status?: string;
+          team_id?: string | null;
+          trigger_type?: string;
+          workflow_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "automation_runs_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "automation_runs_started_by_fkey";
+            columns: ["started_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_started_by_fkey";
+            columns: ["started_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_started_by_fkey";
+            columns: ["started_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_started_by_fkey";
+            columns: ["started_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "automation_runs_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_runs_workflow_id_fkey";
+            columns: ["workflow_id"];
+            isOneToOne: false;
+            referencedRelation: "automation_workflows";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      automation_templates: {
+        Row: {
+          actions: NonNullable<Json>;
+          description: string;
+          name: string;
+          position: number;
+          slug: string;
+          trigger_conditions: NonNullable<Json>;
+          trigger_type: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          actions: NonNullable<Json>;
+          description: string;
+          name: string;
+          position: number;
+          slug?: never;
+          trigger_conditions?: NonNullable<Json>;
+          trigger_type: string;
+        };
+        Update: {
+          actions?: NonNullable<Json>;
+          description?: string;
+          name?: string;
+          position?: number;
+          slug?: never;
+          trigger_conditions?: NonNullable<Json>;
+          trigger_type?: string;
+        };
+        Relationships: [];
+      };
+      automation_workflows: {
+        Row: {
+          actions: NonNullable<Json>;
+          active_since: string;
+          created_at: string;
+          created_by: string | null;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          description: string;
+          id: string;
+          is_enabled: boolean;
+          is_live: boolean;
+          name: string;
+          priority: number;
+          status: string;
+          trigger_conditions: NonNullable<Json>;
+          trigger_type: string;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          actions?: NonNullable<Json>;
+          active_since?: string;
+          created_at?: string;
+          created_by?: string | null;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          description?: string;
+          id?: string;
+          is_enabled?: boolean;
+          is_live?: never;
+          name: string;
+          priority?: number;
+          status?: string;
+          trigger_conditions?: NonNullable<Json>;
+          trigger_type: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          actions?: NonNullable<Json>;
+          active_since?: string;
+          created_at?: string;
+          created_by?: string | null;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          description?: string;
+          id?: string;
+          is_enabled?: boolean;
+          is_live?: never;
+          name?: string;
+          priority?: number;
+          status?: string;
+          trigger_conditions?: NonNullable<Json>;
+          trigger_type?: string;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "automation_workflows_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_workflows_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_workflows_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "automation_workflows_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       batches: {
         Row: {
           created_at: string;
@@ -798,8 +1111,148 @@ export type Database = {
           },
         ];
       };
+      campaign_recipients: {
+        Row: {
+          campaign_id: string;
+          channel: string;
+          clicked_at: string | null;
+          communication_id: string | null;
+          converted_at: string | null;
+          delivered_at: string | null;
+          error: string | null;
+          failed_at: string | null;
+          lead_id: string | null;
+          opened_at: string | null;
+          position: number;
+          responded_at: string | null;
+          sent_at: string | null;
+          status: string;
+          student_id: string | null;
+          task_id: string | null;
+          unsubscribed_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          campaign_id: string;
+          channel: string;
+          clicked_at?: string | null;
+          communication_id?: string | null;
+          converted_at?: string | null;
+          delivered_at?: string | null;
+          error?: string | null;
+          failed_at?: string | null;
+          lead_id?: string | null;
+          opened_at?: string | null;
+          position: number;
+          responded_at?: string | null;
+          sent_at?: string | null;
+          status?: string;
+          student_id?: string | null;
+          task_id?: string | null;
+          unsubscribed_at?: string | null;
+        };
+        Update: {
+          campaign_id?: string;
+          channel?: string;
+          clicked_at?: string | null;
+          communication_id?: string | null;
+          converted_at?: string | null;
+          delivered_at?: string | null;
+          error?: string | null;
+          failed_at?: string | null;
+          lead_id?: string | null;
+          opened_at?: string | null;
+          position?: number;
+          responded_at?: string | null;
+          sent_at?: string | null;
+          status?: string;
+          student_id?: string | null;
+          task_id?: string | null;
+          unsubscribed_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "campaign_recipients_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "communications";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "conversations";
+            referencedColumns: ["last_message_id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "lead_emails";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "tasks";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "tasks_crm";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       campaigns: {
         Row: {
+          channels: string[];
           clicks: number;
           content: string | null;
           cpl: number | null;
@@ -812,6 +1265,7 @@ export type Database = {
           description: string | null;
           ended_at: string | null;
           external_id: string | null;
+          failure: string | null;
           id: string;
           impressions: number;
           is_automated: boolean;
@@ -819,6 +1273,7 @@ export type Database = {
           name: string;
           objective: string | null;
           provider: string | null;
+          recipients_count: number;
           revenue: number;
           roas: number | null;
           scheduled_at: string | null;
@@ -836,6 +1291,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          channels?: string[];
           clicks?: number;
           content?: string | null;
           cpl?: never;
@@ -848,6 +1304,7 @@ export type Database = {
           description?: string | null;
           ended_at?: string | null;
           external_id?: string | null;
+          failure?: string | null;
           id?: string;
           impressions?: number;
           is_automated?: boolean;
@@ -855,6 +1312,7 @@ export type Database = {
           name: string;
           objective?: string | null;
           provider?: string | null;
+          recipients_count?: number;
           revenue?: number;
           roas?: never;
           scheduled_at?: string | null;
@@ -871,6 +1329,7 @@ export type Database = {
           version?: number;
         };
         Update: {
+          channels?: string[];
           clicks?: number;
           content?: string | null;
           cpl?: never;
@@ -883,6 +1342,7 @@ export type Database = {
           description?: string | null;
           ended_at?: string | null;
           external_id?: string | null;
+          failure?: string | null;
           id?: string;
           impressions?: number;
           is_automated?: boolean;
@@ -890,6 +1350,7 @@ export type Database = {
           name?: string;
           objective?: string | null;
           provider?: string | null;
+          recipients_count?: number;
           revenue?: number;
           roas?: never;
           scheduled_at?: string | null;
@@ -939,6 +1400,59 @@ export type Database = {
             columns: ["team_id"];
             isOneToOne: false;
             referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      communication_attachments: {
+        Row: {
+          communication_id: string;
+          created_at: string;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          path: string;
+          size_bytes: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          communication_id: string;
+          created_at?: string;
+          file_name: string;
+          id?: string;
+          mime_type?: string;
+          path: string;
+          size_bytes?: number;
+        };
+        Update: {
+          communication_id?: string;
+          created_at?: string;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          path?: string;
+          size_bytes?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "communication_attachments_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "communications";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communication_attachments_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "conversations";
+            referencedColumns: ["last_message_id"];
+          },
+          {
+            foreignKeyName: "communication_attachments_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "lead_emails";
             referencedColumns: ["id"];
           },
         ];
@@ -1074,6 +1588,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "communications_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "communications_contact_id_fkey";
             columns: ["contact_id"];
             isOneToOne: false;
@@ -1172,6 +1693,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "communications_template_id_fkey";
+            columns: ["template_id"];
+            isOneToOne: false;
+            referencedRelation: "message_templates";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -1195,6 +1723,102 @@ export type Database = {
           {
             foreignKeyName: "communications_user_id_fkey";
             columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      consents: {
+        Row: {
+          address_hash: string;
+          channel: string;
+          created_at: string;
+          id: string;
+          language: string | null;
+          lead_id: string | null;
+          notice_version: string | null;
+          proof: string | null;
+          purpose: string;
+          recorded_by: string | null;
+          source: string;
+          state: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          address_hash: string;
+          channel: string;
+          created_at?: string;
+          id?: string;
+          language?: string | null;
+          lead_id?: string | null;
+          notice_version?: string | null;
+          proof?: string | null;
+          purpose?: string;
+          recorded_by?: string | null;
+          source?: string;
+          state: string;
+        };
+        Update: {
+          address_hash?: string;
+          channel?: string;
+          created_at?: string;
+          id?: string;
+          language?: string | null;
+          lead_id?: string | null;
+          notice_version?: string | null;
+          proof?: string | null;
+          purpose?: string;
+          recorded_by?: string | null;
+          source?: string;
+          state?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "consents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "consents_recorded_by_fkey";
+            columns: ["recorded_by"];
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
@@ -1569,6 +2193,366 @@ export type Database = {
           },
         ];
       };
+      document_openings: {
+        Row: {
+          document_id: string;
+          id: string;
+          opened_at: string;
+          user_id: string | null;
+          version_no: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          document_id: string;
+          id?: string;
+          opened_at?: string;
+          user_id?: string | null;
+          version_no: number;
+        };
+        Update: {
+          document_id?: string;
+          id?: string;
+          opened_at?: string;
+          user_id?: string | null;
+          version_no?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "document_openings_are_of_a_version";
+            columns: ["document_id", "version_no"];
+            isOneToOne: false;
+            referencedRelation: "document_versions";
+            referencedColumns: ["document_id", "version_no"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      document_versions: {
+        Row: {
+          checked_at: string | null;
+          checksum: string | null;
+          created_at: string;
+          document_id: string;
+          expires_at: string;
+          fault: string | null;
+          fault_detail: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          size_bytes: number;
+          state: string;
+          storage_path: string;
+          uploaded_by: string | null;
+          version_no: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          checked_at?: string | null;
+          checksum?: string | null;
+          created_at?: string;
+          document_id: string;
+          expires_at: string;
+          fault?: string | null;
+          fault_detail?: string | null;
+          file_name: string;
+          id?: string;
+          mime_type: string;
+          size_bytes: number;
+          state?: string;
+          storage_path?: never;
+          uploaded_by?: string | null;
+          version_no: number;
+        };
+        Update: {
+          checked_at?: string | null;
+          checksum?: string | null;
+          created_at?: string;
+          document_id?: string;
+          expires_at?: string;
+          fault?: string | null;
+          fault_detail?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          size_bytes?: number;
+          state?: string;
+          storage_path?: never;
+          uploaded_by?: string | null;
+          version_no?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "document_versions_document_id_fkey";
+            columns: ["document_id"];
+            isOneToOne: false;
+            referencedRelation: "documents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      documents: {
+        Row: {
+          access_level: string;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          document_name: string;
+          document_type: string;
+          file_name: string | null;
+          id: string;
+          is_confidential: boolean;
+          is_required: boolean;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          mime_type: string | null;
+          notes: string | null;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          uploaded_by: string | null;
+          verification_notes: string | null;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          version_no: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          access_level?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          document_name: string;
+          document_type: string;
+          file_name?: string | null;
+          id?: string;
+          is_confidential?: boolean;
+          is_required?: boolean;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          mime_type?: string | null;
+          notes?: string | null;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          uploaded_by?: string | null;
+          verification_notes?: string | null;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          version_no?: number | null;
+        };
+        Update: {
+          access_level?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          document_name?: string;
+          document_type?: string;
+          file_name?: string | null;
+          id?: string;
+          is_confidential?: boolean;
+          is_required?: boolean;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          mime_type?: string | null;
+          notes?: string | null;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          uploaded_by?: string | null;
+          verification_notes?: string | null;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          version_no?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "documents_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       error_codes: {
         Row: {
           code: string;
@@ -1915,6 +2899,100 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
+      };
+      impersonations: {
+        Row: {
+          ended_at: string | null;
+          expires_at: string;
+          id: string;
+          impersonator_id: string;
+          impersonator_session_id: string;
+          reason: string;
+          session_id: string;
+          started_at: string;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          ended_at?: string | null;
+          expires_at?: string;
+          id?: string;
+          impersonator_id: string;
+          impersonator_session_id: string;
+          reason: string;
+          session_id: string;
+          started_at?: string;
+          user_id: string;
+        };
+        Update: {
+          ended_at?: string | null;
+          expires_at?: string;
+          id?: string;
+          impersonator_id?: string;
+          impersonator_session_id?: string;
+          reason?: string;
+          session_id?: string;
+          started_at?: string;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_impersonator_id_fkey";
+            columns: ["impersonator_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "impersonations_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
       };
       import_mappings: {
         Row: {
@@ -3308,6 +4386,87 @@ export type Database = {
           },
         ];
       };
+      message_templates: {
+        Row: {
+          channel: string;
+          content: string;
+          created_at: string;
+          created_by: string | null;
+          format: string;
+          id: string;
+          is_active: boolean;
+          locale: string;
+          name: string;
+          provider_template: string | null;
+          subject: string | null;
+          updated_at: string;
+          variables: string[];
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          channel: string;
+          content: string;
+          created_at?: string;
+          created_by?: string | null;
+          format?: string;
+          id?: string;
+          is_active?: boolean;
+          locale?: string;
+          name: string;
+          provider_template?: string | null;
+          subject?: string | null;
+          updated_at?: string;
+          variables?: string[];
+          version?: number;
+        };
+        Update: {
+          channel?: string;
+          content?: string;
+          created_at?: string;
+          created_by?: string | null;
+          format?: string;
+          id?: string;
+          is_active?: boolean;
+          locale?: string;
+          name?: string;
+          provider_template?: string | null;
+          subject?: string | null;
+          updated_at?: string;
+          variables?: string[];
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "message_templates_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       note_attachments: {
         Row: {
           created_at: string;
@@ -4213,6 +5372,13 @@ export type Database = {
             referencedRelation: "roles";
             referencedColumns: ["id"];
           },
+          {
+            foreignKeyName: "profiles_role_id_fkey";
+            columns: ["role_id"];
+            isOneToOne: false;
+            referencedRelation: "roles_with_permissions";
+            referencedColumns: ["id"];
+          },
         ];
       };
       receipts: {
@@ -4575,6 +5741,107 @@ export type Database = {
           },
         ];
       };
+      report_runs: {
+        Row: {
+          created_at: string;
+          created_by: string;
+          download_url: string | null;
+          expires_at: string | null;
+          failure: string | null;
+          finished_at: string | null;
+          format: string;
+          id: string;
+          name: string;
+          report_id: string | null;
+          row_count: number;
+          schedule_id: string | null;
+          size_bytes: number | null;
+          slot: string | null;
+          status: string;
+          storage_path: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by: string;
+          download_url?: never;
+          expires_at?: string | null;
+          failure?: string | null;
+          finished_at?: string | null;
+          format?: string;
+          id?: string;
+          name: string;
+          report_id?: string | null;
+          row_count?: number;
+          schedule_id?: string | null;
+          size_bytes?: number | null;
+          slot?: string | null;
+          status?: string;
+          storage_path?: string | null;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string;
+          download_url?: never;
+          expires_at?: string | null;
+          failure?: string | null;
+          finished_at?: string | null;
+          format?: string;
+          id?: string;
+          name?: string;
+          report_id?: string | null;
+          row_count?: number;
+          schedule_id?: string | null;
+          size_bytes?: number | null;
+          slot?: string | null;
+          status?: string;
+          storage_path?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "report_runs_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "report_runs_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "report_runs_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "report_runs_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "report_runs_report_id_fkey";
+            columns: ["report_id"];
+            isOneToOne: false;
+            referencedRelation: "reports";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "report_runs_schedule_id_fkey";
+            columns: ["schedule_id"];
+            isOneToOne: false;
+            referencedRelation: "scheduled_reports";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       reports: {
         Row: {
           aggregations: NonNullable<Json>;
@@ -4694,6 +5961,13 @@ export type Database = {
             referencedRelation: "roles";
             referencedColumns: ["id"];
           },
+          {
+            foreignKeyName: "role_permissions_role_id_fkey";
+            columns: ["role_id"];
+            isOneToOne: false;
+            referencedRelation: "roles_with_permissions";
+            referencedColumns: ["id"];
+          },
         ];
       };
       roles: {
@@ -4729,6 +6003,97 @@ export type Database = {
           updated_at?: string;
         };
         Relationships: [];
+      };
+      scheduled_reports: {
+        Row: {
+          created_at: string;
+          created_by: string;
+          day: number | null;
+          format: string;
+          frequency: string;
+          id: string;
+          last_run: string | null;
+          next_run: string | null;
+          recipients: string[];
+          report_id: string;
+          status: string;
+          stopped_because: string | null;
+          time: string | null;
+          updated_at: string;
+          version: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          created_by: string;
+          day?: number | null;
+          format?: string;
+          frequency: string;
+          id?: string;
+          last_run?: string | null;
+          next_run?: string | null;
+          recipients: string[];
+          report_id: string;
+          status?: string;
+          stopped_because?: string | null;
+          time?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Update: {
+          created_at?: string;
+          created_by?: string;
+          day?: number | null;
+          format?: string;
+          frequency?: string;
+          id?: string;
+          last_run?: string | null;
+          next_run?: string | null;
+          recipients?: string[];
+          report_id?: string;
+          status?: string;
+          stopped_because?: string | null;
+          time?: string | null;
+          updated_at?: string;
+          version?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "scheduled_reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "scheduled_reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "scheduled_reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "scheduled_reports_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "scheduled_reports_report_id_fkey";
+            columns: ["report_id"];
+            isOneToOne: false;
+            referencedRelation: "reports";
+            referencedColumns: ["id"];
+          },
+        ];
       };
       sla_policies: {
         Row: {
@@ -5281,6 +6646,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "tasks_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "tasks_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
@@ -5776,6 +7148,200 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "leads_list";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      campaigns_with_stats: {
+        Row: {
+          click_rate: number | null;
+          clicked: number | null;
+          clicks: number;
+          conversion_rate: number | null;
+          converted: number | null;
+          cpl: number | null;
+          CPL: number | null;
+          created_at: string;
+          currency: string;
+          delivered: number | null;
+          delivery_rate: number | null;
+          failed: number | null;
+          id: string;
+          impressions: number;
+          leads: number;
+          name: string;
+          objective: string | null;
+          open_rate: number | null;
+          opened: number | null;
+          provider: string | null;
+          responded: number | null;
+          revenue: number;
+          roas: number | null;
+          ROAS: number | null;
+          scheduled_at: string | null;
+          sent: number | null;
+          spend: number;
+          status: string;
+          tags: string[];
+          total_recipients: number | null;
+          type: string;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      conversations: {
+        Row: {
+          address: string | null;
+          contact_id: string | null;
+          last_direction: string;
+          last_message_at: string;
+          last_message_id: string;
+          last_status: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          messages: number | null;
+          snippet: string | null;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          thread_id: string | null;
+          type: string;
+          user_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          address?: never;
+          contact_id?: string | null;
+          last_direction?: string | null;
+          last_message_at?: string | null;
+          last_message_id?: string | null;
+          last_status?: string | null;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          messages?: never;
+          snippet?: never;
+          student_id?: string | null;
+          subject?: string | null;
+          team_id?: string | null;
+          thread_id?: string | null;
+          type?: string | null;
+          user_id?: string | null;
+        };
+        Update: {
+          address?: never;
+          contact_id?: string | null;
+          last_direction?: string | null;
+          last_message_at?: string | null;
+          last_message_id?: string | null;
+          last_status?: string | null;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          messages?: never;
+          snippet?: never;
+          student_id?: string | null;
+          subject?: string | null;
+          team_id?: string | null;
+          thread_id?: string | null;
+          type?: string | null;
+          user_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "communications_contact_id_fkey";
+            columns: ["contact_id"];
+            isOneToOne: false;
+            referencedRelation: "contacts";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "communications_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -6415,6 +7981,43 @@ export type Database = {
           },
         ];
       };
+      roles_with_permissions: {
+        Row: {
+          created_at: string;
+          data_scope: string;
+          description: string;
+          id: string;
+          is_system: boolean;
+          key: string;
+          name: string;
+          permissions: Json | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string | null;
+          data_scope?: string | null;
+          description?: string | null;
+          id?: string | null;
+          is_system?: boolean | null;
+          key?: string | null;
+          name?: string | null;
+          permissions?: never;
+          updated_at?: string | null;
+        };
+        Update: {
+          created_at?: string | null;
+          data_scope?: string | null;
+          description?: string | null;
+          id?: string | null;
+          is_system?: boolean | null;
+          key?: string | null;
+          name?: string | null;
+          permissions?: never;
+          updated_at?: string | null;
+        };
+        Relationships: [];
+      };
       student_fee_ledger: {
         Row: {
           balance: number | null;
@@ -6564,9 +8167,33 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      user_sessions: {
+        Row: {
+          created_at: string | null;
+          expires_at: string | null;
+          id: string | null;
+          ip: unknown;
+          is_current: boolean | null;
+          last_active_at: string | null;
+          user_agent: string | null;
+          user_id: string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
     };
     Functions: {
       admin_health: { Args: Record<PropertyKey, never>; Returns: Json };
+      admin_list_users: {
+        Args: {
+          p_limit?: number;
+          p_offset?: number;
+          p_role?: string;
+          p_search?: string;
+          p_status?: string;
+        };
+        Returns: Json;
+      };
       agent_heartbeat: { Args: Record<PropertyKey, never>; Returns: Json };
       agent_set_status: {
         Args: { p_status: string };
@@ -6724,6 +8351,36 @@ export type Database = {
         };
         Returns: Json;
       };
+      automation_execute: { Args: { p_trigger_data: Json; p_workflow_id: string }; Returns: Json };
+      automation_from_template: {
+        Args: { p_overrides?: Json; p_template_name: string };
+        Returns: {
+          actions: NonNullable<Json>;
+          active_since: string;
+          created_at: string;
+          created_by: string | null;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          description: string;
+          id: string;
+          is_enabled: boolean;
+          is_live: boolean;
+          name: string;
+          priority: number;
+          status: string;
+          trigger_conditions: NonNullable<Json>;
+          trigger_type: string;
+          updated_at: string;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "automation_workflows";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      automation_test: { Args: { p_id: string; p_sample?: Json }; Returns: Json };
       batch_undo: { Args: { p_batch_id: string }; Returns: Json };
       calendar_link: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_create: { Args: Record<PropertyKey, never>; Returns: Json };
@@ -6796,6 +8453,161 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      campaign_audience_preview: {
+        Args: { p_channels?: string[]; p_criteria: Json; p_limit?: number; p_type?: string };
+        Returns: Json;
+      };
+      campaign_launch: { Args: { p_campaign_id: string }; Returns: Json };
+      campaign_stats: { Args: { p_campaign_id: string }; Returns: Json };
+      campaign_test: { Args: { p_campaign_id: string; p_recipient?: string }; Returns: Json };
+      communication_cancel: {
+        Args: { p_id: string };
+        Returns: {
+          attachments: string[];
+          bcc: string[] | null;
+          campaign_id: string | null;
+          cc: string[] | null;
+          channel_specific_data: NonNullable<Json>;
+          clicked_at: string | null;
+          contact_id: string | null;
+          content: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          delivered_at: string | null;
+          direction: string;
+          dispatched_at: string | null;
+          error: string | null;
+          failed_at: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          opened: boolean;
+          provider: string | null;
+          provider_message_id: string | null;
+          read_at: string | null;
+          recipient: string | null;
+          scheduled_at: string | null;
+          sender: string | null;
+          sent_at: string | null;
+          sent_by: string | null;
+          status: string;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          template_id: string | null;
+          thread_id: string | null;
+          type: string;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "communications";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      communication_send: {
+        Args: {
+          p_attachments?: string[];
+          p_bcc?: string[];
+          p_campaign_id?: string;
+          p_cc?: string[];
+          p_channel_specific_data?: Json;
+          p_contact_id?: string;
+          p_content?: string;
+          p_lead_id?: string;
+          p_recipient?: string;
+          p_scheduled_at?: string;
+          p_sender?: string;
+          p_student_id?: string;
+          p_subject?: string;
+          p_template?: string;
+          p_thread_id?: string;
+          p_type: string;
+          p_variables?: Json;
+        };
+        Returns: {
+          attachments: string[];
+          bcc: string[] | null;
+          campaign_id: string | null;
+          cc: string[] | null;
+          channel_specific_data: NonNullable<Json>;
+          clicked_at: string | null;
+          contact_id: string | null;
+          content: string | null;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          delivered_at: string | null;
+          direction: string;
+          dispatched_at: string | null;
+          error: string | null;
+          failed_at: string | null;
+          id: string;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          opened: boolean;
+          provider: string | null;
+          provider_message_id: string | null;
+          read_at: string | null;
+          recipient: string | null;
+          scheduled_at: string | null;
+          sender: string | null;
+          sent_at: string | null;
+          sent_by: string | null;
+          status: string;
+          student_id: string | null;
+          subject: string | null;
+          team_id: string | null;
+          template_id: string | null;
+          thread_id: string | null;
+          type: string;
+          updated_at: string;
+          user_id: string | null;
+          version: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "communications";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      consent_set: {
+        Args: {
+          p_channel: string;
+          p_language?: string;
+          p_lead_id: string;
+          p_notice_version?: string;
+          p_proof?: string;
+          p_purpose?: string;
+          p_source?: string;
+          p_state: string;
+        };
+        Returns: {
+          address_hash: string;
+          channel: string;
+          created_at: string;
+          id: string;
+          language: string | null;
+          lead_id: string | null;
+          notice_version: string | null;
+          proof: string | null;
+          purpose: string;
+          recorded_by: string | null;
+          source: string;
+          state: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "consents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       crm_create_lead: { Args: { p_lead: Json }; Returns: Json };
       dashboard_chart_revenue: {
         Args: { p_end?: string; p_start?: string };
@@ -6823,6 +8635,87 @@ export type Database = {
           label: string;
           table_name: string;
         }[];
+      };
+      document_begin_upload: {
+        Args: {
+          p_access_level?: string;
+          p_document_id?: string;
+          p_document_name?: string;
+          p_document_type?: string;
+          p_file_name: string;
+          p_is_confidential?: boolean;
+          p_is_required?: boolean;
+          p_lead_id?: string;
+          p_mime_type: string;
+          p_notes?: string;
+          p_size_bytes: number;
+          p_student_id?: string;
+        };
+        Returns: Json;
+      };
+      document_complete_upload: {
+        Args: { p_document_id: string; p_version_no: number };
+        Returns: {
+          checked_at: string | null;
+          checksum: string | null;
+          created_at: string;
+          document_id: string;
+          expires_at: string;
+          fault: string | null;
+          fault_detail: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          size_bytes: number;
+          state: string;
+          storage_path: string;
+          uploaded_by: string | null;
+          version_no: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "document_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      document_open: { Args: { p_document_id: string; p_version_no?: number }; Returns: Json };
+      document_verify: {
+        Args: { p_document_id: string; p_notes?: string; p_status: string; p_version_no?: number };
+        Returns: {
+          access_level: string;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          document_name: string;
+          document_type: string;
+          file_name: string | null;
+          id: string;
+          is_confidential: boolean;
+          is_required: boolean;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          mime_type: string | null;
+          notes: string | null;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          uploaded_by: string | null;
+          verification_notes: string | null;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          version_no: number | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "documents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       explain_score: { Args: { p_lead_id: string }; Returns: Json };
       export_start: {
@@ -6857,6 +8750,7 @@ export type Database = {
       find_duplicates: { Args: { p_limit?: number; p_person: Json }; Returns: Json };
       health: { Args: Record<PropertyKey, never>; Returns: Json };
       health_metrics: { Args: { p_metric?: string; p_range?: string }; Returns: Json };
+      impersonation_end: { Args: { p_id: string }; Returns: undefined };
       import_commit: {
         Args: { p_import_id: string };
         Returns: {
@@ -7171,6 +9065,36 @@ export type Database = {
       lead_delete: { Args: { p_hard?: boolean; p_id: string }; Returns: Json };
       lead_enroll: { Args: { p_lead_id: string; p_student?: Json }; Returns: Json };
       lead_restore: { Args: { p_id: string }; Returns: Json };
+      lead_send_email: {
+        Args: {
+          p_bcc?: string[];
+          p_body: string;
+          p_cc?: string[];
+          p_from?: string;
+          p_lead_id: string;
+          p_subject: string;
+          p_to?: string;
+        };
+        Returns: {
+          bcc: string[] | null;
+          body: string | null;
+          cc: string[] | null;
+          from: string | null;
+          id: string;
+          lead_id: string;
+          sentBy: string | null;
+          status: string;
+          subject: string | null;
+          timestamp: string | null;
+          to: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "lead_emails";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       lead_set_status: {
         Args: { p_lead_id: string; p_reason?: string; p_status: string };
         Returns: {
@@ -7269,6 +9193,25 @@ export type Database = {
           team_id: string;
         }[];
       };
+      list_sessions: {
+        Args: { p_user_id?: string };
+        Returns: {
+          created_at: string | null;
+          expires_at: string | null;
+          id: string | null;
+          ip: unknown;
+          is_current: boolean | null;
+          last_active_at: string | null;
+          user_agent: string | null;
+          user_id: string | null;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "user_sessions";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       me: { Args: Record<PropertyKey, never>; Returns: Json };
       merge_leads: {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
@@ -7276,6 +9219,16 @@ export type Database = {
       };
       merge_preview: {
         Args: { p_field_choices?: Json; p_sources: string[]; p_target: string };
+        Returns: Json;
+      };
+      message_preview: {
+        Args: {
+          p_channel?: string;
+          p_lead_id?: string;
+          p_locale?: string;
+          p_template: string;
+          p_variables?: Json;
+        };
         Returns: Json;
       };
       notification_stats: { Args: Record<PropertyKey, never>; Returns: Json };
@@ -7413,8 +9366,46 @@ export type Database = {
       report_build: { Args: { p: Json }; Returns: Json };
       report_dashboard: { Args: { p_max_age?: number }; Returns: Json };
       report_datasets: { Args: Record<PropertyKey, never>; Returns: Json };
+      report_export: {
+        Args: { p_format?: string; p_report_id: string };
+        Returns: {
+          created_at: string;
+          created_by: string;
+          download_url: string | null;
+          expires_at: string | null;
+          failure: string | null;
+          finished_at: string | null;
+          format: string;
+          id: string;
+          name: string;
+          report_id: string | null;
+          row_count: number;
+          schedule_id: string | null;
+          size_bytes: number | null;
+          slot: string | null;
+          status: string;
+          storage_path: string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "report_runs";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       report_run: {
         Args: { p_limit?: number; p_max_age?: number; p_offset?: number; p_report_id: string };
+        Returns: Json;
+      };
+      report_schedule: {
+        Args: {
+          p_day?: number;
+          p_format?: string;
+          p_frequency: string;
+          p_recipients?: string[];
+          p_report_id: string;
+          p_time?: string;
+        };
         Returns: Json;
       };
       report_templates: {
@@ -7428,6 +9419,17 @@ export type Database = {
         }[];
       };
       restore: { Args: { p_id: string; p_table: string }; Returns: undefined };
+      revoke_session: { Args: { p_session_id: string }; Returns: undefined };
+      role_upsert: {
+        Args: {
+          p_data_scope?: string;
+          p_description?: string;
+          p_id?: string;
+          p_name?: string;
+          p_permissions?: string[];
+        };
+        Returns: Json;
+      };
       search_leads: {
         Args: { p_after?: Json; p_filter?: Json; p_limit?: number; p_query: string };
         Returns: {

@@ -2,7 +2,9 @@
 
 import { type App, createApp } from "../_shared/app.ts";
 import type { AdminDeps } from "./deps.ts";
+import { mountImpersonation } from "./impersonation.ts";
 import { mountIntegrations } from "./integrations.ts";
+import { mountUserChanges } from "./user-changes.ts";
 import { mountUsers } from "./users.ts";
 
 export function createAdmin(deps: AdminDeps): App {
@@ -17,5 +19,7 @@ export function createAdmin(deps: AdminDeps): App {
   });
   mountIntegrations(app, deps);
   mountUsers(app, deps);
+  mountUserChanges(app, deps);
+  mountImpersonation(app, deps);
   return app;
 }

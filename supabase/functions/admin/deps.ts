@@ -1,6 +1,6 @@
 // What the routes of administrators need from outside.
 
-import type { UserCreate } from "@intake/types";
+import type { UserCreate, UserUpdate, UserUpdated } from "@intake/types";
 import type { Surroundings } from "../_shared/app.ts";
 import type { IdentifyCaller } from "../_shared/caller.ts";
 import type { Claims } from "../_shared/db.ts";
@@ -24,6 +24,36 @@ export interface Users {
   /** Refuses what must not be made. Answers the address in its normal form. */
   check(caller: Claims, user: UserCreate, requestId: string): Promise<string>;
   admit(caller: Claims, id: string, user: UserCreate, requestId: string): Promise<void>;
+  /** Refuses a change that must not be. Answers the address now, and the one to have if it is another. */
+  checkUpdate(
+    caller: Claims,
+    id: string,
+    change: UserUpdate,
+    requestId: string,
+  ): Promise<{ email: string; newEmail: string | null }>;
+  update(caller: Claims, id: string, change: UserUpdate, requestId: string): Promise<UserUpdated>;
+  /** Hands over what the person has, part by part, and takes them out. */
+  leave(
+    caller: Claims,
+    id: string,
+    reassignTo: string | undefined,
+    requestId: string,
+  ): Promise<void>;
+  /** Refuses whose eyes nobody may look with. Answers their address. */
+  checkImpersonation(
+    caller: Claims,
+    id: string,
+    reason: string,
+    requestId: string,
+  ): Promise<string>;
+  /** Turns the session just made into an impersonation. Answers when it ends. */
+  beginImpersonation(
+    caller: Claims,
+    id: string,
+    sessionId: string,
+    reason: string,
+    requestId: string,
+  ): Promise<string>;
 }
 
 /** Accounts, on the Auth server. */
@@ -32,7 +62,12 @@ export interface Accounts {
   create(email: string, fullName: string, password: string | undefined): Promise<string>;
   invite(email: string, options: { redirectTo: string | undefined }): Promise<void>;
   link(email: string, options: { redirectTo: string | undefined }): Promise<string>;
+  setEmail(id: string, email: string): Promise<void>;
+  /** Answers an access token of that person. */
+  signInAs(email: string): Promise<string>;
   remove(id: string): Promise<void>;
+  /** Leaves the row that history points to, and nothing of the person in it. */
+  empty(id: string): Promise<void>;
 }
 
 /** Throws what a provider's client throws when the credentials do not work. */

@@ -1,5 +1,5 @@
 import { ids } from "../personas.ts";
-import { all, type ModuleExpectations, serviceOnly, topic } from "./shape.ts";
+import { all, impersonated, type ModuleExpectations, serviceOnly, topic } from "./shape.ts";
 
 const here = `agents:${ids.ownTeam}`;
 const joining = `(select set_config('realtime.topic', '${here}', true))`;
@@ -59,6 +59,12 @@ export const agents: ModuleExpectations = {
       appear: [
         `insert into realtime.messages (topic, extension, event, payload, private) select '${here}', 'presence', 'x', '{}', true from ${joining} s`,
         "x x x  + x  + x  + +",
+      ],
+      "appear in an impersonation": [
+        impersonated(
+          `insert into realtime.messages (topic, extension, event, payload, private) select '${here}', 'presence', 'x', '{}', true from ${joining} s`,
+        ),
+        "x x x  x x  x x  x P0001",
       ],
     },
   },

@@ -23,14 +23,14 @@ export const identity: ModuleExpectations = {
       delete: ["delete from public.permissions where key = 'matrix.see'", serviceOnly],
     },
     "public.roles": {
-      grants: { authenticated: "select", service_role: all },
+      grants: { authenticated: "select, delete", service_role: all },
       select: ["select from public.roles where key = 'admin'", "- . .  + +  + +  + +"],
       insert: [
         "insert into public.roles (key, name, data_scope) values ('matrix_two', 'Two', 'all')",
         serviceOnly,
       ],
       update: ["update public.roles set name = 'x' where key = 'counselor'", serviceOnly],
-      delete: [`delete from public.roles where id = '${ids.spareRole}'`, serviceOnly],
+      delete: [`delete from public.roles where id = '${ids.spareRole}'`, "- . .  . .  . .  + +"],
     },
     "public.role_permissions": {
       grants: { authenticated: "select", service_role: all },

@@ -1,5 +1,5 @@
 import { ids } from "../personas.ts";
-import { all, type ModuleExpectations } from "./shape.ts";
+import { all, impersonated, type ModuleExpectations } from "./shape.ts";
 
 const editable = "user_id, title, content, note_type, priority, is_private, reminder_at, tags";
 
@@ -86,6 +86,16 @@ export const notes: ModuleExpectations = {
         ". . .  . .  . .  . +",
       ],
       delete: [`delete from storage.objects where name = '${file}'`, ". . .  + .  . .  . +"],
+      "impersonated insert": [
+        impersonated(
+          `insert into storage.objects (bucket_id, name) values ('attachments', 'notes/${ids.row}/new.pdf')`,
+        ),
+        "x x x  x x  x x  x P0001",
+      ],
+      "impersonated delete": [
+        impersonated(`delete from storage.objects where name = '${file}'`),
+        ". . .  . .  . .  . P0001",
+      ],
     },
   },
 };

@@ -26,6 +26,7 @@ export interface BucketExpectation {
   insert: Verb;
   update: Verb;
   delete: Verb;
+  [further: string]: Verb | undefined;
 }
 
 export interface TopicExpectation {
@@ -135,3 +136,14 @@ export const belongingOrOfLead: typeof belonging = (table, columns) => ({
 /** The row of the own counselor in such a table. */
 export const ownRow = (table: string): string =>
   `insert into public.${table} (id, name, assigned_to) values ('${ids.row}', 'Own', '${ids.own}')`;
+
+/** The session of the fixture with which the administrator looks with the own counselor's eyes. */
+export const impersonatedSession = "00000000-0000-7000-9000-0000000000ee";
+
+/** A write in an impersonation, whoever asks; P0001 says that it wrote. */
+export const impersonated = (write: string): string =>
+  `do $$ begin
+    perform set_config('request.jwt.claims', '{"sub": "${ids.own}", "role": "authenticated", "session_id": "${impersonatedSession}"}', true);
+    ${write};
+    if found then raise exception 'written'; end if;
+  end $$`;
