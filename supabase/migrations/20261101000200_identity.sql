@@ -153,6 +153,22 @@ create index impersonations_by_impersonator on public.impersonations (impersonat
 -- Gates: one row read each, null is denied. plpgsql, because SQL bodies are planned anew per statement;
 -- parallel safe, because otherwise no query on a protected table could run in parallel.
 
+create function private.is_looked_through(p_user_id uuid) returns boolean
+language plpgsql stable security definer parallel safe set search_path = '' as $$
+begin
+  return exists (
+    select
+    from public.impersonations i
+    join public.profiles a on a.id = i.impersonator_id and a.is_active
+    join public.role_permissions rp on rp.role_id = a.role_id and rp.permission = 'users.impersonate'
+    join auth.sessions s on s.id = i.impersonator_session_id and s.user_id = a.id and (s.not_after is null or s.not_after > now())
+    where i.session_id = private.session_id() and i.user_id = p_user_id and i.ended_at is null and i.expires_at > now()
+  );
+end
+$$;
+
+comment on function private.is_looked_through(uuid) is 'Whether the caller''s session is an impersonation of this person that lasts. A function of its own, because no other session pays for it.';
+
 create view private.caller as
 select
   p.id,
@@ -168,14 +184,7 @@ where p.id = auth.uid()
       select from auth.sessions s
       where s.id = private.session_id() and s.user_id = p.id and (s.not_after is null or s.not_after > now())
     )
-    or exists (
-      select
-      from public.impersonations i
-      join public.profiles a on a.id = i.impersonator_id and a.is_active
-      join public.role_permissions rp on rp.role_id = a.role_id and rp.permission = 'users.impersonate'
-      join auth.sessions s on s.id = i.impersonator_session_id and s.user_id = a.id and (s.not_after is null or s.not_after > now())
-      where i.session_id = private.session_id() and i.user_id = p.id and i.ended_at is null and i.expires_at > now()
-    )
+    or private.is_looked_through(p.id)
   );
 
 comment on view private.caller is 'Who is calling, if their profile is active and their session alive, or else an administrator''s who looks with their eyes; no row otherwise; teams are those they manage, if their role''s scope is team. Every gate reads this view, and what a gate does not ask for is not read: hence the left join.';
@@ -679,6 +688,8 @@ grant select, insert, update, delete on public.permissions, public.roles, public
 grant select on public.user_profiles to service_role;
 
 revoke all on private.caller from anon, authenticated, service_role;
+
+revoke all on function private.is_looked_through(uuid) from public, anon, authenticated, service_role;
 
 revoke all on function private.gate_own() from public, anon, authenticated, service_role;
 
