@@ -34,6 +34,30 @@ describe.each(functions)("the function %s", (name) => {
     }
   });
 
+  it("[D3-071] is for pages of ALLOWED_ORIGINS alone, and asks browsers for HTTPS", async () => {
+    // The local stack allows the frontend of supabase/config.toml. The database calls the worker, no page does.
+    const own = "http://127.0.0.1:3000";
+    const allowed = name === "worker" ? null : own;
+    const preflight = { "access-control-request-method": "GET" };
+    for (const [origin, wanted] of [
+      [own, allowed],
+      ["http://127.0.0.1:3001", null],
+      ["https://127.0.0.1:3000", null],
+      ["http://127.0.0.1:3000.evil.example.test", null],
+      ["null", null],
+    ] as const) {
+      const asked = await call(`${name}/openapi.json`, {
+        method: "OPTIONS",
+        headers: { origin, ...preflight },
+      });
+      const answered = await call(`${name}/openapi.json`, { headers: { origin } });
+      expect(asked.headers.get("access-control-allow-origin")).toBe(wanted);
+      expect(answered.headers.get("access-control-allow-origin")).toBe(wanted);
+      expect(answered.headers.get("access-control-allow-credentials")).toBeNull();
+      expect(answered.headers.get("strict-transport-security")).toMatch(/^max-age=\d{8}/);
+    }
+  });
+
   it.each([
     ["a path that is none", { method: "POST", body: "{}" }, "nowhere/at/all", 404],
     ["a method that is not meant", { method: "DELETE" }, "openapi.json", 405],

@@ -25,6 +25,8 @@ export interface FunctionsOptions {
   root: string;
   /** What the hosted platform sets, such as SUPABASE_URL, and the project's secrets. */
   env: Record<string, string>;
+  /** What supabase/functions/.env may say otherwise. */
+  defaults?: Record<string, string>;
   verifyToken: VerifyToken;
   onLog(name: string, line: string): void;
   /** Path of a Deno binary or the name of an npm package that holds one; default `DENO_BIN`. */
@@ -89,7 +91,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
       packages,
       readable: [functionsDir, join(root, "packages"), join(root, "node_modules")],
       cacheDir: cacheFolder(root),
-      env: { ...localSecrets(functionsDir), ...options.env },
+      env: { ...options.defaults, ...localSecrets(functionsDir), ...options.env },
       bootTimeoutMs: options.bootTimeoutMs ?? 60_000,
       onLine: (line) => onLog(found.name, line),
       signal: closing.signal,

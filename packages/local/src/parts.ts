@@ -52,6 +52,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
     createFunctions({
       root: options.root,
       env: functionsEnvironment(options, simulators.url),
+      defaults: { ALLOWED_ORIGINS: originsOf(options.config).join(",") },
       verifyToken: keys.verifyToken,
       onLog: (name, line) => log("functions", `${name}: ${line}`),
     }),
@@ -116,9 +117,17 @@ function functionsEnvironment(options: PartsOptions, simulatorUrl: string): Reco
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: secrets.secretKey }),
     SUPABASE_DB_URL: options.urlOf("postgres"),
     WORKER_SECRET: secrets.workerSecret,
+    WEBHOOKS_ALLOW_PRIVATE: "true",
     META_APP_SECRET: secrets.metaAppSecret,
     META_VERIFY_TOKEN: secrets.metaVerifyToken,
     META_ACCESS_TOKEN: secrets.metaAccessToken,
     META_GRAPH_URL: simulatorUrl,
   };
+}
+
+/** Where the frontend runs. */
+function originsOf({ siteUrl, redirectUrls }: ProjectConfig): string[] {
+  return [siteUrl, ...redirectUrls]
+    .filter((page) => URL.canParse(page))
+    .map((page) => new URL(page).origin);
 }

@@ -41,7 +41,14 @@ export const serviceEnvSchema = z.object({
   SUPABASE_SERVICE_ROLE_KEY: z.string().min(1),
 });
 
-export const workerEnvSchema = z.object({ WORKER_SECRET: secret });
+export const workerEnvSchema = z.object({
+  WORKER_SECRET: secret,
+  /** On this machine webhooks may go to this machine; anywhere else that would be a way in. */
+  WEBHOOKS_ALLOW_PRIVATE: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true"),
+});
 
 export function readEnv<Schema extends z.ZodType>(
   schema: Schema,

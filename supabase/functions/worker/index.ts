@@ -9,6 +9,7 @@ import {
   workerEnvSchema,
 } from "../_shared/env.ts";
 import { createLogger } from "../_shared/log.ts";
+import { createPostOutside } from "../_shared/outside.ts";
 import { createMetaClient } from "../_shared/providers/meta.ts";
 import { createStorage } from "../_shared/storage.ts";
 import { createWorker } from "./app.ts";
@@ -18,6 +19,7 @@ import { importHandlers } from "./handlers/imports.ts";
 import { maintenanceHandlers } from "./handlers/maintenance.ts";
 import { metaHandlers } from "./handlers/meta.ts";
 import { retentionHandlers } from "./handlers/retention.ts";
+import { createDeliveries, webhookHandlers } from "./handlers/webhooks.ts";
 import { createQueue } from "./queue.ts";
 
 const env = readEnv(
@@ -47,6 +49,10 @@ const drainer = createDrainer({
     ...metaHandlers(db, meta),
     ...importHandlers(db, storage),
     ...exportHandlers(db, storage),
+    ...webhookHandlers(
+      createDeliveries(db),
+      createPostOutside({ allowPrivate: env.WEBHOOKS_ALLOW_PRIVATE }),
+    ),
   },
   log,
 });
