@@ -343,24 +343,16 @@ comment on function private.automation_explain(jsonb, jsonb) is 'Each comparison
 
 -- Functions: actions
 
-create function private.automation_placeholders(p_text text) returns text[]
-language plpgsql immutable set search_path = '' as $$
-begin
-  return array(select m[1] from regexp_matches(p_text, '\{\{\s*([^{}]*?)\s*\}\}', 'g') m);
-end
-$$;
-
-comment on function private.automation_placeholders(text) is 'What a text has in double braces.';
-
 create function private.automation_action_fault(p_action jsonb) returns text
 language plpgsql stable security definer set search_path = '' as $$
 declare
   kind constant text := p_action ->> 'type';
   people constant text[] := array['owner', 'person', 'managers'];
+  variables constant text[] := array['lead_number', 'name', 'first_name', 'email', 'phone', 'source', 'course', 'status', 'counselor', 'organization'];
   -- Of each key what it holds.
   keys constant jsonb := case
-    when kind = 'send_email' then '{"template": "name", "subject": "text", "message": "text"}'
-    when kind in ('send_sms', 'send_whatsapp') then '{"template": "name", "message": "text"}'
+    when kind = 'send_email' then '{"template": "name", "subject": "text", "message": "text", "purpose": "purpose"}'
+    when kind in ('send_sms', 'send_whatsapp') then '{"template": "name", "message": "text", "purpose": "purpose"}'
     when kind = 'assign_counselor' then '{"criteria": "criteria", "team_id": "team", "reassign": "boolean"}'
     when kind = 'assign_lead' then '{"user_id": "user", "criteria": "criteria", "team_id": "team", "reassign": "boolean"}'
     when kind = 'create_reminder' then '{"title": "text", "description": "text", "due_in": "seconds", "assign_to": "person"}'
@@ -388,10 +380,10 @@ begin
       when 'boolean' then case when held.is_a <> 'boolean' then 'true or false' end
       when 'text' then case
         when held.is_a <> 'string' or btrim(held.plain) = '' or length(held.plain) > 10000 then 'a text'
-        when not private.automation_placeholders(held.plain) <@ array['lead_number', 'name', 'first_name', 'source', 'course', 'status', 'owner', 'organization'] then
-          'a text with no other fields than {{lead_number}}, {{name}}, {{first_name}}, {{source}}, {{course}}, {{status}}, {{owner}} and {{organization}}'
+        when not private.variables_in(held.plain) <@ variables then 'a text with no other variables than ' || array_to_string(variables, ', ')
       end
       when 'name' then case when held.is_a <> 'string' or btrim(held.plain) = '' or length(held.plain) > 120 then 'a name' end
+      when 'purpose' then case when held.plain is distinct from 'marketing' then 'marketing' end
       when 'criteria' then case when held.plain is null or held.plain <> all (array['round_robin', 'least_loaded', 'specialization']) then 'round_robin, least_loaded or specialization' end
       when 'stage' then case when not exists (select from public.pipeline_stages s where s.key = lower(btrim(held.plain))) then 'a stage' end
       when 'team' then case when not exists (select from public.teams t where t.id::text = held.plain) then 'a team' end
@@ -506,7 +498,6 @@ revoke all on function
   private.automation_matches(jsonb, jsonb),
   private.automation_facts(public.leads, jsonb),
   private.automation_explain(jsonb, jsonb),
-  private.automation_placeholders(text),
   private.automation_action_fault(jsonb),
   private.check_automation_workflow()
   from public, anon, authenticated, service_role;

@@ -7,28 +7,15 @@
 
 create function private.automation_text(p_text text, p_lead public.leads) returns text
 language plpgsql stable security definer set search_path = '' as $$
-declare
-  placeholder text;
-  answer text := p_text;
 begin
-  foreach placeholder in array private.automation_placeholders(p_text) loop
-    answer := regexp_replace(answer, '\{\{\s*' || placeholder || '\s*\}\}', replace(coalesce(case placeholder
-      when 'lead_number' then p_lead.lead_id
-      when 'name' then p_lead.name
-      when 'first_name' then p_lead.first_name
-      when 'source' then p_lead.source
-      when 'course' then p_lead.course
-      when 'status' then (select s.name from public.pipeline_stages s where s.key = p_lead.status)
-      when 'owner' then (select p.full_name from public.profiles p where p.id = p_lead.assigned_to)
-      when 'organization' then private.setting('organization.name') #>> '{}'
-    end, ''), '\', '\\'), 'g');
-  end loop;
-
-  return answer;
+  return private.fill_template(p_text, '{"lead_number": "", "name": "", "first_name": "", "email": "", "phone": "", "counselor": ""}' || private.lead_variables(p_lead.id) || jsonb_build_object(
+    'source', coalesce(p_lead.source, ''), 'course', coalesce(p_lead.course, ''),
+    'status', coalesce((select s.name from public.pipeline_stages s where s.key = p_lead.status), '')
+  ));
 end
 $$;
 
-comment on function private.automation_text(text, public.leads) is 'A text of an action with its fields filled in.';
+comment on function private.automation_text(text, public.leads) is 'A text of an action with its variables filled in: those of templates, and source, course and status.';
 
 create function private.automation_people(p_who text, p_lead public.leads, p_person uuid) returns setof uuid
 language plpgsql stable security definer set search_path = '' as $$
@@ -149,11 +136,13 @@ begin
       return jsonb_build_object('skipped', 'lead_has_no_address');
     end if;
 
-    insert into public.communications (id, lead_id, type, direction, status, recipient, subject, content, channel_specific_data)
+    -- Of a template the words are found when it is sent.
+    insert into public.communications (id, lead_id, type, direction, status, recipient, subject, content, template_id, channel_specific_data)
     values (
-      p_step_id, p_lead.id, channel, 'outbound', 'queued', recipient, private.automation_text(p_action ->> 'subject', p_lead),
+      p_step_id, p_lead.id, channel, 'outbound', 'queued', recipient, regexp_replace(private.automation_text(p_action ->> 'subject', p_lead), '[\r\n]+', ' ', 'g'),
       private.automation_text(p_action ->> 'message', p_lead),
-      jsonb_strip_nulls(jsonb_build_object('automation', p_workflow, 'template', p_action -> 'template'))
+      case when p_action ? 'template' then (private.find_template(p_action ->> 'template', channel)).id end,
+      jsonb_strip_nulls(jsonb_build_object('automation', p_workflow, 'purpose', p_action -> 'purpose'))
     );
 
     return jsonb_build_object('communication_id', p_step_id);

@@ -220,34 +220,45 @@ $$;
 
 comment on function private.automation_begin(jsonb, timestamptz) is 'Begins the runs of events, [{key, name, lead_id, event, source_id, run_id, happened_at}], whose workflow runs and whose conditions hold of the lead now: one per event and workflow, none of a workflow that led to the event, no more than automation.max_runs_per_lead a day.';
 
+create function private.automation_events(p_activities uuid[]) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'key', a.id, 'name', t.name, 'lead_id', a.lead_id, 'source_id', a.source_id, 'run_id', a.metadata ->> 'automation_run',
+      'happened_at', private.uuid_v7_time(a.id),
+      'event', jsonb_strip_nulls(jsonb_build_object(
+        'from', a.metadata -> 'from', 'to', a.metadata -> 'to', 'status', a.metadata -> 'status', 'outcome', a.metadata -> 'outcome',
+        'type', a.metadata -> 'type', 'channel', a.metadata -> 'channel', 'direction', a.metadata -> 'direction', 'duration', a.metadata -> 'duration',
+        'due_date', a.metadata -> 'due_date', 'actor_id', a.actor_id, 'person_id', coalesce(a.metadata -> 'assigned_to', to_jsonb(a.actor_id)),
+        'occurred_at', a.occurred_at, 'activity_id', a.id
+      ))
+    )), '[]')
+    from public.activities a
+    cross join lateral unnest(private.automation_triggers_of(a)) t (name)
+    where a.id = any (p_activities)
+      and a.lead_id is not null
+      and exists (select from public.automation_workflows w where w.trigger_type = t.name and w.is_live)
+  );
+end
+$$;
+
+comment on function private.automation_events(uuid[]) is 'Rows of the timeline as events for automation_begin(), as far as a workflow waits for them.';
+
 create function private.automation_read(p_limit integer, p_now timestamptz) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   since constant timestamptz := (
     select min(w.active_since) from public.automation_workflows w where w.is_live and w.trigger_type not in ('task_overdue', 'reminder_overdue', 'manual')
   );
-  events jsonb;
 begin
   if since is null then
     return 0;
   end if;
 
-  select jsonb_agg(jsonb_build_object(
-    'key', a.id, 'name', t.name, 'lead_id', a.lead_id, 'source_id', a.source_id, 'run_id', a.metadata ->> 'automation_run',
-    'happened_at', private.uuid_v7_time(a.id),
-    'event', jsonb_strip_nulls(jsonb_build_object(
-      'from', a.metadata -> 'from', 'to', a.metadata -> 'to', 'status', a.metadata -> 'status', 'outcome', a.metadata -> 'outcome',
-      'type', a.metadata -> 'type', 'channel', a.metadata -> 'channel', 'direction', a.metadata -> 'direction', 'duration', a.metadata -> 'duration',
-      'due_date', a.metadata -> 'due_date', 'actor_id', a.actor_id, 'person_id', coalesce(a.metadata -> 'assigned_to', to_jsonb(a.actor_id)), 'occurred_at', a.occurred_at, 'activity_id', a.id
-    ))
-  )) into events
-  from public.activities a
-  cross join lateral unnest(private.automation_triggers_of(a)) t (name)
-  where a.id = any ((select r.activities from private.take_timeline('automation', since - interval '1 minute', p_limit) r)::uuid[])
-    and a.lead_id is not null
-    and exists (select from public.automation_workflows w where w.trigger_type = t.name and w.is_live);
-
-  return private.automation_begin(coalesce(events, '[]'), p_now);
+  return private.automation_begin(
+    private.automation_events((select r.activities from private.take_timeline('automation', since - interval '1 minute', p_limit) r)), p_now
+  );
 end
 $$;
 
@@ -531,6 +542,7 @@ grant select, insert, update, delete on public.automation_runs, public.automatio
 revoke all on function
   private.automation_triggers_of(public.activities),
   private.automation_begin(jsonb, timestamptz),
+  private.automation_events(uuid[]),
   private.automation_read(integer, timestamptz),
   private.automation_overdue(text, integer, timestamptz),
   private.automation_carry_on(uuid, timestamptz),

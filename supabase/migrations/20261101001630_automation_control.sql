@@ -56,7 +56,6 @@ comment on function public.automation_execute(uuid, jsonb) is 'Executes a workfl
 create function private.automation_rehearse(p_workflow_id uuid, p_lead_id uuid, p_sample jsonb) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  claims constant text := current_setting('request.jwt.claims', true);
   workflow public.automation_workflows;
   lead public.leads;
   event constant jsonb := coalesce(p_sample -> 'event', '{}');
@@ -93,6 +92,7 @@ begin
       -- Really done, as nobody in particular, and taken back: so what is said is what would be.
       begin
         perform set_config('request.jwt.claims', '', true);
+        perform set_config('request.jwt.claim.sub', '', true);
 
         did := private.automation_perform(private.uuid_v7(), action, lead, event, workflow.name);
 
@@ -109,8 +109,6 @@ begin
 
     planned := planned || jsonb_build_object('position', position, 'type', action ->> 'type', 'delay', coalesce((action ->> 'delay')::integer, 0), 'action', action, 'would', did, 'error', code);
   end loop;
-
-  perform set_config('request.jwt.claims', coalesce(claims, ''), true);
 
   return jsonb_build_object(
     'workflow_id', workflow.id, 'is_live', workflow.is_live, 'matched', private.automation_matches(workflow.trigger_conditions, facts),

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   activityTypes,
+  automationTriggers,
   communicationDirections,
   communicationStatuses,
   communicationTypes,
@@ -58,6 +59,7 @@ describe("TypeScript and the database know the same", () => {
 
   it.each([
     ["activities_type_is_known", activityTypes],
+    ["automation_workflows_trigger_type_is_known", automationTriggers],
     ["communications_type_is_known", communicationTypes],
     ["communications_direction_is_known", communicationDirections],
     ["communications_status_is_known", communicationStatuses],

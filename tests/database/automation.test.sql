@@ -82,7 +82,7 @@ select is(pg_temp.action_fault(a.action), a.fault, a.action || ' cannot') from (
   ('{"type": "send_email", "delay": "0", "template": "x"}', 'send_email.delay is to be seconds, at most a year'),
   ('{"type": "send_email", "subject": "x"}', 'send_email takes a template, or subject and message'),
   ('{"type": "send_sms"}', 'send_sms takes a template or a message'),
-  ('{"type": "send_sms", "message": "{{password}}"}', 'send_sms.message is to be a text with no other fields than {{lead_number}}, {{name}}, {{first_name}}, {{source}}, {{course}}, {{status}}, {{owner}} and {{organization}}'),
+  ('{"type": "send_sms", "message": "{{password}}"}', 'send_sms.message is to be a text with no other variables than lead_number, name, first_name, email, phone, source, course, status, counselor, organization'),
   ('{"type": "send_sms", "message": "x", "sql": "y"}', 'send_sms.sql is to be not there'),
   ('{"type": "assign_counselor", "criteria": "best"}', 'assign_counselor.criteria is to be round_robin, least_loaded or specialization'),
   ('{"type": "assign_lead"}', 'assign_lead takes a user_id, criteria or a team_id'), ('{"type": "assign_lead", "user_id": "x"}', 'assign_lead.user_id is to be an active person'),

@@ -26,25 +26,29 @@ $$;
 
 -- Texts
 
-select is(private.automation_text('{{name}}, {{ first_name }} of {{lead_number}}: {{source}} {{course}} {{status}} {{owner}}', l), format('Asha \1 Rao, Asha of %s: Actions MBBS New Owner', l.lead_id), 'texts are filled in, whatever they hold')
+select is(private.automation_text('{{name}}, {{ first_name }} of {{lead_number}}: {{source}} {{course}} {{status}} {{counselor}}', l), format('Asha \1 Rao, Asha of %s: Actions MBBS New Owner', l.lead_id), 'texts are filled in, whatever they hold')
 from public.leads l where l.id = (select lead from given);
 
 -- Messages
+
+insert into public.message_templates (name, channel, subject, content) values ('actions_welcome', 'email', 'Welcome', 'Hello {{name}}');
 
 create temp table sent on commit drop as
 select m.id, pg_temp.perform(m.action, p_step => m.id) as did
 from (values
   (gen_random_uuid(), '{"type": "send_email", "subject": "Welcome {{first_name}}", "message": "Hello"}'),
-  (gen_random_uuid(), '{"type": "send_email", "template": "welcome"}'), (gen_random_uuid(), '{"type": "send_sms", "message": "Thank you"}'), (gen_random_uuid(), '{"type": "send_whatsapp", "message": "Hi"}')
+  (gen_random_uuid(), '{"type": "send_email", "template": "actions_welcome", "purpose": "marketing"}'), (gen_random_uuid(), '{"type": "send_sms", "message": "Thank you"}'), (gen_random_uuid(), '{"type": "send_whatsapp", "message": "Hi"}')
 ) m (id, action);
 
 select set_eq(
-  $$select c.type, c.direction, c.status, c.recipient, c.subject, c.content, c.channel_specific_data ->> 'template', c.sent_by, c.lead_owner_id from public.communications c join sent s on s.id = c.id$$,
-  $$select m.type, 'outbound' as direction, 'queued' as status, m.recipient, m.subject, m.content, m.template, null::uuid as sent_by, p.owner from people p, (values
-    ('email', 'asha.actions@example.test', 'Welcome Asha', 'Hello', null), ('email', 'asha.actions@example.test', null, null, 'welcome'),
-    ('sms', '+919812345670', null, 'Thank you', null), ('whatsapp', '+919812345670', null, 'Hi', null)) m (type, recipient, subject, content, template)$$,
+  $$select c.type, c.direction, c.status, c.recipient, c.subject, c.content, c.channel_specific_data ->> 'purpose', (select t.name from public.message_templates t where t.id = c.template_id), c.sent_by, c.lead_owner_id from public.communications c join sent s on s.id = c.id$$,
+  $$select m.type, 'outbound' as direction, 'queued' as status, m.recipient, m.subject, m.content, m.purpose, m.template, null::uuid as sent_by, p.owner from people p, (values
+    ('email', 'asha.actions@example.test', 'Welcome Asha', 'Hello', null, null), ('email', 'asha.actions@example.test', null, null, 'marketing', 'actions_welcome'),
+    ('sms', '+919812345670', null, 'Thank you', null, null), ('whatsapp', '+919812345670', null, 'Hi', null, null)) m (type, recipient, subject, content, purpose, template)$$,
   'a message is a row that waits to be sent, by nobody in particular'
 );
+
+select throws_ok($$select pg_temp.perform('{"type": "send_email", "template": "actions_nothing"}')$$, 'PT404', null, 'of a template that is there');
 
 select is(pg_temp.perform('{"type": "send_sms", "message": "x"}', (select plain from given)), '{"skipped": "lead_has_no_address"}', 'without an address there is nothing to send');
 

@@ -64,13 +64,13 @@ update private.timeline_readers set fence = private.uuid_v7_since(clock_timestam
 
 do $$ begin perform private.automation_sweep(); end $$;
 
-select results_eq($$select r.title, r.agent_id, r.remind_at - now() from public.reminders r where r.lead_id = (select lead from given)$$, $$select 'Contact new lead ' || l.lead_id, p.owner, interval '1 hour' from people p, given g join public.leads l on l.id = g.lead$$, 'New Lead Follow-up makes a reminder');
+select results_eq($$select r.title, r.agent_id, r.remind_at - now() from public.reminders r where r.lead_id = (select lead from given)$$, $$select 'Contact new lead ' || l.lead_id, p.owner, interval '1 hour' from people p, given g join public.leads l on l.id = g.lead$$, '[D4-075] New Lead Follow-up makes a reminder');
 
-select results_eq($$select c.agent_id, c.scheduled_at - now() from public.calls c where c.lead_id = (select lead from given) and c.status = 'scheduled'$$, $$select owner, interval '1 hour' from people$$, 'Missed Call Follow-up schedules another call');
+select results_eq($$select c.agent_id, c.scheduled_at - now() from public.calls c where c.lead_id = (select lead from given) and c.status = 'scheduled'$$, $$select owner, interval '1 hour' from people$$, '[D4-076] Missed Call Follow-up schedules another call');
 
-select is((select status from public.leads where id = (select lead from given)), 'qualified', 'Lead Qualification moves the lead after a call that went well');
+select is((select status from public.leads where id = (select lead from given)), 'qualified', '[D4-077] Lead Qualification moves the lead after a call that went well');
 
-select results_eq($$select n.user_id from public.notifications n where n.lead_id = (select lead from given) and n.title = 'Task overdue'$$, 'select owner from people', 'Overdue Reminder Alert tells whose task it is');
+select results_eq($$select n.user_id from public.notifications n where n.lead_id = (select lead from given) and n.title = 'Task overdue'$$, 'select owner from people', '[D4-078] Overdue Reminder Alert tells whose task it is');
 
 select * from finish();
 

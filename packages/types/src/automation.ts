@@ -82,6 +82,9 @@ const text = z.string().trim().min(1).max(10_000);
 
 const title = z.string().trim().min(1).max(200);
 
+/** Marketing needs consent; without it a message is about what the person asked for. */
+const purpose = z.literal("marketing").optional();
+
 /** `owner`, `person` (whose task, reminder or call it is), `managers`, or somebody by id. */
 const person = z.union([z.enum(["owner", "person", "managers"]), z.uuid()]);
 
@@ -103,18 +106,21 @@ export const automationActionSchema = z.discriminatedUnion("type", [
     template: z.string().optional(),
     subject: text.optional(),
     message: text.optional(),
+    purpose,
     delay,
   }),
   z.strictObject({
     type: z.literal("send_sms"),
     template: z.string().optional(),
     message: text.optional(),
+    purpose,
     delay,
   }),
   z.strictObject({
     type: z.literal("send_whatsapp"),
     template: z.string().optional(),
     message: text.optional(),
+    purpose,
     delay,
   }),
   z.strictObject({ type: z.literal("assign_counselor"), ...assignment }),

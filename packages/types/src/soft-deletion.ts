@@ -3,6 +3,7 @@ import { z } from "zod";
 
 /** Tables that `soft_delete()` and `restore()` work on. */
 export const softDeletableTables = [
+  "automation_workflows",
   "calls",
   "campaigns",
   "communications",
