@@ -62,6 +62,7 @@ declare
   held record;
   records jsonb;
   notes uuid[];
+  documents uuid[];
   reminders uuid[];
   removed text[];
 begin
@@ -83,6 +84,7 @@ begin
   ) r;
 
   notes := array(select jsonb_array_elements_text(records -> 'notes')::uuid);
+  documents := array(select jsonb_array_elements_text(records -> 'documents')::uuid);
   reminders := array(select jsonb_array_elements_text(records -> 'reminders')::uuid);
 
   -- They say what the reminder said.
@@ -103,8 +105,10 @@ begin
 
   execute format('delete from public.%I x where x.id = any ($1)', p_table) using p_ids;
 
-  if exists (select from private.files_to_remove(notes, null, null)) then
-    perform private.enqueue('files.remove', jsonb_build_object('note_ids', to_jsonb(notes)));
+  if exists (select from private.files_to_remove(notes, null, null, p_document_ids => documents)) then
+    perform private.enqueue('files.remove', jsonb_strip_nulls(jsonb_build_object(
+      'note_ids', nullif(to_jsonb(notes), '[]'), 'document_ids', nullif(to_jsonb(documents), '[]')
+    )));
   end if;
 
   return coalesce(records, '{}');
@@ -113,7 +117,13 @@ $$;
 
 comment on function private.remove_rows(text, uuid[]) is 'Deletes rows of a table of private.soft_deletable for good, with what hangs on them, and has their files removed. Answers what went: {table: [ids]}, for audit_erase().';
 
-create function private.files_to_remove(p_note_ids uuid[], p_import_ids uuid[], p_uploads_before timestamptz, p_limit integer default 500)
+create function private.files_to_remove(
+  p_note_ids uuid[],
+  p_import_ids uuid[],
+  p_uploads_before timestamptz,
+  p_limit integer default 500,
+  p_document_ids uuid[] default '{}'
+)
 returns table (bucket text, name text)
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -131,6 +141,13 @@ begin
     ) f
     where f.bucket_id = 'attachments' and not exists (select from public.notes x where x.id = n)
     union all
+    select f.bucket_id, f.name
+    from unnest(p_document_ids) d
+    cross join lateral (
+      select o.bucket_id, o.name from storage.objects o where o.name ~>=~ (d::text || '/') and o.name ~<~ (d::text || '0') offset 0
+    ) f
+    where f.bucket_id = 'documents' and not exists (select from public.document_versions v where v.storage_path = f.name and v.state <> 'refused')
+    union all
     select o.bucket_id, o.name
     from public.imports i
     join storage.objects o on o.bucket_id = 'imports' and o.name in (i.storage_path, i.error_path)
@@ -146,7 +163,7 @@ begin
 end
 $$;
 
-comment on function private.files_to_remove(uuid[], uuid[], timestamptz, integer) is 'Files of notes that are gone, of imports that were read, and of uploads that became no import, as long as there are any: what the job files.remove works off.';
+comment on function private.files_to_remove(uuid[], uuid[], timestamptz, integer, uuid[]) is 'Files of notes and documents that are gone, refused versions included, of imports that were read, and of uploads that became no import, as long as there are any: what the job files.remove works off.';
 
 create function private.erase_from_imports(p_leads uuid[], p_emails text[], p_phones text[], p_references text[]) returns uuid[]
 language plpgsql volatile security definer set search_path = '' as $$
@@ -300,6 +317,7 @@ begin
 
   records := private.add_records(records, private.remove_rows('leads', ids));
   records := private.add_records(records, private.erase_from_exports(emails, phones));
+  records := private.add_records(records, private.erase_from_reports(emails, phones));
   imports := private.erase_from_imports(ids, emails, phones, refs);
 
   if cardinality(imports) > 0 then
@@ -320,7 +338,7 @@ revoke all on function
   private.rows_with(regclass, uuid[]),
   private.merge_moments(uuid[]),
   private.remove_rows(text, uuid[]),
-  private.files_to_remove(uuid[], uuid[], timestamptz, integer),
+  private.files_to_remove(uuid[], uuid[], timestamptz, integer, uuid[]),
   private.erase_from_imports(uuid[], text[], text[], text[]),
   private.erase_from_exports(text[], text[]),
   private.add_records(jsonb, jsonb),
@@ -329,7 +347,7 @@ revoke all on function
 
 grant execute on function private.lead_erase(text) to authenticated;
 
-grant execute on function private.files_to_remove(uuid[], uuid[], timestamptz, integer) to service_role;
+grant execute on function private.files_to_remove(uuid[], uuid[], timestamptz, integer, uuid[]) to service_role;
 
 -- This module's permission and error
 

@@ -133,6 +133,7 @@ create function private.retention_purge(p_limit integer default 200) returns jso
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   before timestamptz;
+  kept record;
   removed integer;
   purged jsonb := '{}';
 begin
@@ -156,64 +157,30 @@ begin
     end if;
   end if;
 
-  before := private.retention_cutoff('retention.export_days');
+  for kept in
+    select *
+    from (values
+      ('retention.export_days', 'public.exports', 'finished_at', 'status in (''failed'', ''expired'')', 5),
+      ('retention.report_run_days', 'public.report_runs', 'finished_at', 'status in (''failed'', ''expired'')', 5),
+      ('retention.dead_job_days', 'private.jobs_dead', 'died_at', 'true', 5),
+      ('retention.read_notification_days', 'public.notifications', 'read_at', 'is_read', 5),
+      ('retention.analytics_event_days', 'public.analytics_events', 'created_at', 'true', 25),
+      ('retention.sync_days', 'public.sync_log', 'finished_at', 'true', 25),
+      ('retention.sync_days', 'public.sync_conflicts', 'created_at', 'true', 25),
+      ('retention.sync_days', 'private.sync_ops', 'created_at', 'verdict is not null', 25)
+    ) k (setting, relation, ended, condition, share)
+  loop
+    execute format(
+      'delete from %1$s x where x.ctid = any (array(select y.ctid from %1$s y where %3$s and y.%2$I < $1 order by y.%2$I limit $2))',
+      kept.relation, kept.ended, kept.condition
+    ) using private.retention_cutoff(kept.setting), p_limit * kept.share;
 
-  delete from public.exports e
-  where e.id = any (array(
-    select x.id from public.exports x where x.status in ('failed', 'expired') and x.finished_at < before order by x.finished_at limit p_limit * 5
-  ));
+    get diagnostics removed = row_count;
 
-  get diagnostics removed = row_count;
-
-  if removed > 0 then
-    purged := purged || jsonb_build_object('exports', removed);
-  end if;
-
-  before := private.retention_cutoff('retention.report_run_days');
-
-  delete from public.report_runs r
-  where r.id = any (array(
-    select x.id from public.report_runs x where x.status in ('failed', 'expired') and x.finished_at < before order by x.finished_at limit p_limit * 5
-  ));
-
-  get diagnostics removed = row_count;
-
-  if removed > 0 then
-    purged := purged || jsonb_build_object('report_runs', removed);
-  end if;
-
-  before := private.retention_cutoff('retention.dead_job_days');
-
-  delete from private.jobs_dead d
-  where d.id = any (array(select x.id from private.jobs_dead x where x.died_at < before order by x.died_at limit p_limit * 5));
-
-  get diagnostics removed = row_count;
-
-  if removed > 0 then
-    purged := purged || jsonb_build_object('jobs_dead', removed);
-  end if;
-
-  before := private.retention_cutoff('retention.read_notification_days');
-
-  delete from public.notifications n
-  where n.id = any (array(select x.id from public.notifications x where x.is_read and x.read_at < before order by x.read_at limit p_limit * 5));
-
-  get diagnostics removed = row_count;
-
-  if removed > 0 then
-    purged := purged || jsonb_build_object('notifications', removed);
-  end if;
-
-  before := private.retention_cutoff('retention.analytics_event_days');
-
-  delete from public.analytics_events e
-  where e.id = any (array(select x.id from public.analytics_events x where x.created_at < before order by x.created_at limit p_limit * 25));
-
-  get diagnostics removed = row_count;
-
-  if removed > 0 then
-    purged := purged || jsonb_build_object('analytics_events', removed);
-  end if;
+    if removed > 0 then
+      purged := purged || jsonb_build_object(split_part(kept.relation, '.', 2), removed);
+    end if;
+  end loop;
 
   if purged <> '{}' then
     perform private.audit('purge', 'retention', null, null, purged);
@@ -252,5 +219,6 @@ select
   private.define_setting('retention.export_days', '90', 'integer', 'Days that an export is listed after its file is gone; 0 for ever', 0, 3650),
   private.define_setting('retention.analytics_event_days', '400', 'integer', 'Days that analytics events are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.report_run_days', '90', 'integer', 'Days that a report is listed in the history after its file is gone; 0 for ever', 0, 3650),
+  private.define_setting('retention.sync_days', '90', 'integer', 'Days that synchronisations, their conflicts and what became of each operation are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.dead_job_days', '90', 'integer', 'Days that jobs that failed for good are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.read_notification_days', '90', 'integer', 'Days that notifications are kept after they were read; 0 keeps them as others', 0, 3650);

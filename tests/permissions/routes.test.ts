@@ -42,6 +42,13 @@ const expectations: Record<string, string> = {
   "webhooks GET /meta": "403",
   "webhooks POST /meta": "401",
   "webhooks GET /openapi.json": "200",
+  "webhooks POST /razorpay": "401",
+  "webhooks POST /stripe": "401",
+  // The platform lets people through; what they ask for is no order, and the payment is not there.
+  "payments POST /create-order": "401 401 401 401 401 422 422 401",
+  "payments POST /{id}/process": "401 401 401 401 401 404 404 401",
+  "payments POST /{id}/refund": "401 401 401 401 401 404 404 401",
+  "payments GET /openapi.json": "401 401 401 401 401 200 200 401",
   // The path is the secret; one that is none is not there.
   "calendar GET /{file}": "404",
   "calendar GET /openapi.json": "200",

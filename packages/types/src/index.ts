@@ -31,6 +31,7 @@ export * from "./integrations.ts";
 export * from "./job-admin.ts";
 export * from "./jobs.ts";
 export * from "./leads.ts";
+export * from "./live.ts";
 export * from "./messaging.ts";
 export * from "./notes.ts";
 export * from "./notifications.ts";

@@ -2,6 +2,7 @@
 
 import { exportPayloadSchema } from "@intake/types";
 import { type QueryResult, sql } from "kysely";
+import { joinBytes } from "../../_shared/bytes.ts";
 import type { Claims, Database } from "../../_shared/db.ts";
 import { isDatabaseError } from "../../_shared/errors.ts";
 import type { Storage } from "../../_shared/storage.ts";
@@ -69,13 +70,7 @@ async function readList(
     if (rows > maxRows || size > maxBytes) throw new ExportFault("export_too_large");
     if ((page?.row_count ?? 0) < pageRows) break;
   } while (after);
-  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    file.set(part, at);
-    at += part.length;
-  }
-  return { file, rows };
+  return { file: joinBytes(parts), rows };
 }
 
 async function fail(db: Database, id: string, code: string): Promise<void> {
