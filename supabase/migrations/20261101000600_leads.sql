@@ -305,11 +305,25 @@ begin
     end if;
   end if;
 
+  -- Its stage and its owner are told of from the timeline.
+  if tg_op = 'UPDATE' then
+    if (new.name, new.salutation, new.email, new.phone, new.organization, new.website, new.job_title, new.industry, new.gender, new.no_of_employees,
+        new.annual_revenue, new.territory, new.qualification, new.experience, new.course, new.source, new.value, new.currency, new.tags, new.custom_fields, new.deleted_at)
+      is distinct from (old.name, old.salutation, old.email, old.phone, old.organization, old.website, old.job_title, old.industry, old.gender, old.no_of_employees,
+        old.annual_revenue, old.territory, old.qualification, old.experience, old.course, old.source, old.value, old.currency, old.tags, old.custom_fields, old.deleted_at) then
+      perform private.announce('leads', new.id, new.id, new.team_id, new.assigned_to);
+    end if;
+
+    if (new.team_id, case when new.team_id is null then new.assigned_to end) is distinct from (old.team_id, case when old.team_id is null then old.assigned_to end) then
+      perform private.announce('leads', old.id, null, old.team_id, old.assigned_to);
+    end if;
+  end if;
+
   return new;
 end
 $$;
 
-comment on function private.prepare_lead() is 'Normalises and checks a lead on every write path, and fills what is not the client''s to say.';
+comment on function private.prepare_lead() is 'Normalises and checks a lead on every write path, fills what is not the client''s to say, and announces what was edited, also to the list it leaves.';
 
 create trigger prepare_lead before insert on public.leads
   for each row when (current_setting('intake.prepared', true) is distinct from 'on')

@@ -1,0 +1,89 @@
+-- Live: an open browser is told that something changed, and reads it again with its own rights.
+--
+-- The event `changed` carries {table, id, lead_id} and nothing else. It goes to lead:<id> of whom the row is about, and
+-- to the list it stands in: team:<team id>, or, of what belongs to no team, user:<owner id>, or else the team of
+-- nobody (team:00000000-0000-0000-0000-000000000000), to which scope all may listen. Of many rows in one
+-- transaction the first twenty are told one by one, then once for each list that more changed: id and lead_id are
+-- null. What happens to a lead itself is told from its timeline and from prepare_lead(): leads have no trigger for it.
+
+-- Functions
+
+create function private.announce(p_table text, p_id uuid, p_lead_id uuid, p_team_id uuid, p_owner_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  told constant integer := coalesce(nullif(current_setting('intake.announced', true), '')::integer, 0);
+  list constant text := case when p_team_id is null and p_owner_id is not null then 'user:' || p_owner_id
+    else 'team:' || coalesce(p_team_id, '00000000-0000-0000-0000-000000000000') end;
+  many constant text := format('intake.announced_%s_%s', p_table, replace(split_part(list, ':', 2), '-', ''));
+begin
+  -- realtime.send turns what goes wrong into a warning: no write fails because nobody could be called.
+  if told < 20 and not private.is_importing() then
+    perform set_config('intake.announced', (told + 1)::text, true);
+
+    perform realtime.send(jsonb_build_object('table', p_table, 'id', p_id, 'lead_id', p_lead_id), 'changed', t.topic, true)
+    from unnest(array[list, 'lead:' || p_lead_id]) t (topic)
+    where t.topic is not null;
+  elsif coalesce(current_setting(many, true), '') = '' then
+    perform set_config(many, 'told', true);
+
+    perform realtime.send(jsonb_build_object('table', p_table, 'id', null, 'lead_id', null), 'changed', list, true);
+  end if;
+end
+$$;
+
+comment on function private.announce(text, uuid, uuid, uuid, uuid) is 'Tells whoever listens that a row changed: the one way in which changes are announced.';
+
+-- Triggers
+
+create function private.announce_changes() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  is_timeline constant boolean := tg_table_name = 'activities';
+  changed record;
+begin
+  for changed in
+    select distinct r.id, r.lead_id, r.team_id, r.owner_id
+    from (
+      select
+        case when is_timeline then l.id else (a.row ->> 'id')::uuid end as id,
+        (a.row ->> 'lead_id')::uuid as lead_id,
+        coalesce(l.team_id, (a.row ->> 'team_id')::uuid) as team_id,
+        coalesce(l.assigned_to, (a.row ->> 'assigned_to')::uuid, (a.row ->> 'agent_id')::uuid, (a.row ->> 'user_id')::uuid, (a.row ->> 'created_by')::uuid) as owner_id
+      from (select to_jsonb(x) as row from affected x) a
+      left join public.leads l on l.id = (a.row ->> 'lead_id')::uuid
+      -- What a row of another table did to a timeline is told by that table.
+      where not is_timeline
+        or (l.id is not null and (a.row ->> 'source_id' is null or a.row ->> 'type' in ('merged', 'unmerged', 'escalated')))
+    ) r
+  loop
+    perform private.announce(case when is_timeline then 'leads' else tg_table_name end, changed.id, changed.lead_id, changed.team_id, changed.owner_id);
+  end loop;
+
+  return null;
+end
+$$;
+
+comment on function private.announce_changes() is 'Statement trigger that announces rows that were written. Attach as: create trigger announce_created after insert on … referencing new table as affected for each statement execute function private.announce_changes(); and announce_changed after update.';
+
+do $$
+declare
+  told text;
+begin
+  foreach told in array array[
+    'tasks', 'calls', 'reminders', 'notes', 'communications', 'contacts', 'organizations', 'students', 'deals', 'payments', 'documents', 'campaigns', 'activities'
+  ] loop
+    continue when to_regclass('public.' || told) is null;
+
+    execute format('create trigger announce_created after insert on public.%I referencing new table as affected for each statement execute function private.announce_changes()', told);
+
+    -- What is on the timeline stays as it was written.
+    continue when told = 'activities';
+
+    execute format('create trigger announce_changed after update on public.%I referencing new table as affected for each statement execute function private.announce_changes()', told);
+  end loop;
+end
+$$;
+
+-- Grants
+
+revoke all on function private.announce(text, uuid, uuid, uuid, uuid), private.announce_changes() from public, anon, authenticated, service_role;
