@@ -9,6 +9,7 @@ export const softDeletableTables = [
   "communications",
   "contacts",
   "deals",
+  "documents",
   "leads",
   "notes",
   "organizations",

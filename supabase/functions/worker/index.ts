@@ -63,6 +63,7 @@ const drainer = createDrainer({
     ...messageHandlers(db, storage, carriers, media),
     ...importHandlers(db, storage),
     ...exportHandlers(db, storage),
+    ...documentHandlers(db, storage),
     ...webhookHandlers(
       createDeliveries(db),
       createPostOutside({ allowPrivate: env.WEBHOOKS_ALLOW_PRIVATE }),

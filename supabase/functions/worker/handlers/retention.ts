@@ -3,41 +3,25 @@
 import { jobPayloads, retentionPurgedSchema } from "@intake/types";
 import { sql } from "kysely";
 import { type Database, json } from "../../_shared/db.ts";
-import { UnknownOutcomeError } from "../../_shared/providers/outcome.ts";
 import type { Storage } from "../../_shared/storage.ts";
+import { removeListed, type StoredFile } from "./files.ts";
 import type { Handler, Handlers } from "./handler.ts";
 
-interface File {
-  bucket: string;
-  name: string;
-}
-
-/** Removes until the database knows of no more; ids alone travel with the job. */
+/** Ids alone travel with the job. */
 function removeFiles(db: Database, storage: Storage): Handler {
   return async ({ job, signal }) => {
     const payload = jobPayloads["files.remove"].parse(job.payload);
-    let removed = new Set<string>();
-    for (;;) {
-      const { rows } = await db.asService((tx) =>
-        sql<File>`
+    const list = () =>
+      db.asService((tx) =>
+        sql<StoredFile>`
           select f.bucket, f.name
-          from jsonb_to_record(${json(payload)}) p (note_ids uuid[], import_ids uuid[], uploads_before timestamptz)
-          cross join lateral private.files_to_remove(p.note_ids, p.import_ids, p.uploads_before) f`.execute(
+          from jsonb_to_record(${json(payload)}) p (note_ids uuid[], import_ids uuid[], uploads_before timestamptz, document_ids uuid[])
+          cross join lateral private.files_to_remove(p.note_ids, p.import_ids, p.uploads_before, p_document_ids => p.document_ids) f`.execute(
           tx,
         ),
       );
-      if (rows.length === 0) return undefined;
-      signal.throwIfAborted();
-      const names = new Set(rows.map((file) => `${file.bucket}/${file.name}`));
-      if ([...names].every((name) => removed.has(name))) {
-        throw new UnknownOutcomeError("Storage keeps files that it was asked to remove");
-      }
-      for (const bucket of new Set(rows.map((file) => file.bucket))) {
-        const paths = rows.filter((file) => file.bucket === bucket).map((file) => file.name);
-        await storage.remove(bucket, paths);
-      }
-      removed = names;
-    }
+    await removeListed(storage, async () => (await list()).rows, signal);
+    return undefined;
   };
 }
 
