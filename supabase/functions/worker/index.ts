@@ -63,7 +63,6 @@ const drainer = createDrainer({
     ...messageHandlers(db, storage, carriers, media),
     ...importHandlers(db, storage),
     ...exportHandlers(db, storage),
-    ...documentHandlers(db, storage),
     ...webhookHandlers(
       createDeliveries(db),
       createPostOutside({ allowPrivate: env.WEBHOOKS_ALLOW_PRIVATE }),
