@@ -153,6 +153,7 @@ begin
   return jsonb_build_object('verdict', 'send', 'message', jsonb_build_object(
     'id', message.id, 'type', message.type, 'recipient', message.recipient, 'sender', message.sender, 'cc', message.cc, 'bcc', message.bcc,
     'subject', message.subject, 'content', message.content, 'data', message.channel_specific_data,
+    'is_marketing', private.is_marketing(message),
     'reply_to', (
       select c.provider_message_id from public.communications c
       where c.thread_id = message.thread_id and c.direction = 'inbound' and c.provider_message_id is not null

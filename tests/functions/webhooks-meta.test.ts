@@ -8,6 +8,13 @@ import type { InboxEvent } from "../../supabase/functions/webhooks/deps.ts";
 
 const appSecret = "app secret of a test";
 
+const others = {
+  sendgrid: { publicKey: async () => undefined },
+  twilio: { authToken: async () => undefined, url: "" },
+  razorpay: { secrets: async () => [] },
+  stripe: { secrets: async () => [] },
+};
+
 function open(
   secrets: { appSecret?: string; verifyToken?: string } = { appSecret, verifyToken: "verify me" },
 ) {
@@ -27,6 +34,7 @@ function open(
       countRejection: (provider, reason) => rejections.push(`${provider} ${reason}`),
     },
     meta: secrets,
+    ...others,
     log: createLogger({}, () => {}),
   });
   return { app, stored, rejections };
@@ -205,6 +213,7 @@ describe("a delivery", () => {
         countRejection: () => {},
       },
       meta: { appSecret },
+      ...others,
       log: createLogger({}, () => {}),
     });
     const response = await app.request("/webhooks/meta", post(delivery(change("1"))));

@@ -74,6 +74,7 @@ export const outgoingMessageSchema = z.object({
       .object({ name: z.string(), language: z.string(), parameters: z.array(z.string()) })
       .optional(),
   }),
+  is_marketing: z.boolean(),
   /** The provider's id of the newest message that came in on this thread. */
   reply_to: z.string().nullable(),
   from_name: z.string().nullable(),

@@ -5,14 +5,10 @@ const encoder = new TextEncoder();
 /** Bytes in memory of their own; TypeScript 5.6, which Deno 2.1 has, knows no `Uint8Array<ArrayBuffer>`. */
 export type Bytes = ReturnType<typeof Uint8Array.of>;
 
-function hmacKey(secret: string, usage: "sign" | "verify") {
-  return crypto.subtle.importKey(
-    "raw",
-    encoder.encode(secret),
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    [usage],
-  );
+function hmacKey(secret: string, usage: "sign" | "verify", hash = "SHA-256") {
+  return crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash }, false, [
+    usage,
+  ]);
 }
 
 export function fromHex(text: string): Bytes | null {
@@ -44,6 +40,61 @@ export async function verifyHmacSha256Hex(
   const given = fromHex(signature);
   if (!secret || given?.length !== 32) return false;
   return crypto.subtle.verify("HMAC", await hmacKey(secret, "verify"), given, data);
+}
+
+export function fromBase64(text: string): Bytes | null {
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether the base64 signature is the HMAC-SHA1 of this text, as Twilio signs. */
+export async function verifyHmacSha1Base64(
+  secret: string | undefined,
+  text: string,
+  signature: string,
+): Promise<boolean> {
+  const given = fromBase64(signature);
+  if (!secret || given?.length !== 20) return false;
+  const key = await hmacKey(secret, "verify", "SHA-1");
+  return crypto.subtle.verify("HMAC", key, given, encoder.encode(text));
+}
+
+/** The two numbers of a DER signature, 32 bytes each; null when it is anything else. */
+function numbersOf(der: Bytes): Bytes | null {
+  if (der[0] !== 0x30 || der[1] !== der.length - 2) return null;
+  const both = new Uint8Array(64);
+  let at = 2;
+  for (const half of [0, 1]) {
+    const length = der[at + 1] ?? 0;
+    if (der[at] !== 0x02 || length < 1 || at + 2 + length > der.length) return null;
+    const number = der.slice(at + 2, at + 2 + length);
+    const digits = number.slice(number.findIndex((byte) => byte !== 0));
+    if (digits.length > 32) return null;
+    both.set(digits, 32 * half + 32 - digits.length);
+    at += 2 + length;
+  }
+  return at === der.length ? both : null;
+}
+
+/** Whether the base64 DER signature of these bytes is by the base64 public key, by ECDSA on P-256. */
+export async function verifyEcdsaP256(
+  publicKey: string | undefined,
+  data: Bytes,
+  signature: string,
+): Promise<boolean> {
+  const key = publicKey ? fromBase64(publicKey) : null;
+  const der = fromBase64(signature);
+  const numbers = der && numbersOf(der);
+  if (!key || !numbers) return false;
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const imported = await crypto.subtle
+    .importKey("spki", key, algorithm, false, ["verify"])
+    .catch(() => null);
+  if (!imported) return false;
+  return crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, imported, numbers, data);
 }
 
 /** Constant-time comparison of two secrets of any length. */

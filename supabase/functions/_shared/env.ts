@@ -35,6 +35,55 @@ export const metaEnvSchema = z.object({
     .default("v23.0"),
 });
 
+/** Of the providers that carry messages. Credentials that an administrator stored come first. */
+export const messagingEnvSchema = z.object({
+  /** Where the functions are reached from outside; the project's own address if not said. */
+  FUNCTIONS_URL: z.url().optional(),
+  SENDGRID_API_KEY: secret,
+  SENDGRID_FROM_EMAIL: secret,
+  SENDGRID_WEBHOOK_PUBLIC_KEY: secret,
+  SENDGRID_URL: z.url().default("https://api.sendgrid.com"),
+  SMTP_HOST: secret,
+  SMTP_PORT: z.coerce.number().int().min(1).max(65_535).default(465),
+  SMTP_USER: secret,
+  SMTP_PASSWORD: secret,
+  SMTP_FROM_EMAIL: secret,
+  TWILIO_ACCOUNT_SID: secret,
+  TWILIO_AUTH_TOKEN: secret,
+  /** A number, or a messaging service (MG…). */
+  TWILIO_FROM: secret,
+  TWILIO_URL: z.url().default("https://api.twilio.com"),
+  WHATSAPP_ACCESS_TOKEN: secret,
+  WHATSAPP_PHONE_NUMBER_ID: secret,
+});
+
+const secrets = z
+  .string()
+  .default("")
+  .transform((text) => text.split(/[\s,]+/).filter(Boolean));
+
+/** Webhook secrets are lists: what is delivered again after a change is signed with the old one. */
+export const gatewayEnvSchema = z.object({
+  RAZORPAY_KEY_ID: secret,
+  RAZORPAY_KEY_SECRET: secret,
+  RAZORPAY_WEBHOOK_SECRET: secrets,
+  RAZORPAY_API_URL: z.url().default("https://api.razorpay.com"),
+  STRIPE_SECRET_KEY: secret,
+  STRIPE_WEBHOOK_SECRET: secrets,
+  STRIPE_API_URL: z.url().default("https://api.stripe.com"),
+});
+
+export type MessagingEnv = z.output<typeof messagingEnvSchema> &
+  z.output<typeof metaEnvSchema> & { SUPABASE_URL: string };
+
+/** Where providers are told to report to. */
+export function functionsUrlOf(env: {
+  FUNCTIONS_URL?: string | undefined;
+  SUPABASE_URL: string;
+}): string {
+  return (env.FUNCTIONS_URL ?? `${env.SUPABASE_URL}/functions/v1`).replace(/\/$/, "");
+}
+
 /** Set by the platform: Storage and Auth's admin API are asked in the service's name. */
 export const serviceEnvSchema = z.object({
   SUPABASE_URL: z.url(),

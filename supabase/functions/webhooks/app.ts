@@ -3,6 +3,11 @@
 import { type App, createApp } from "../_shared/app.ts";
 import type { WebhooksDeps } from "./deps.ts";
 import { mountMeta } from "./meta.ts";
+import { mountRazorpay } from "./razorpay.ts";
+import { mountSendGrid } from "./sendgrid.ts";
+import { mountStripe } from "./stripe.ts";
+import { mountTwilio } from "./twilio.ts";
+import { mountWhatsApp } from "./whatsapp.ts";
 
 export function createWebhooks(deps: WebhooksDeps): App {
   const app = createApp({
@@ -15,5 +20,10 @@ export function createWebhooks(deps: WebhooksDeps): App {
     log: deps.log,
   });
   mountMeta(app, deps);
+  mountSendGrid(app, deps);
+  mountTwilio(app, deps);
+  mountWhatsApp(app, deps);
+  mountRazorpay(app, deps);
+  mountStripe(app, deps);
   return app;
 }

@@ -25,4 +25,16 @@ export interface Inbox {
 export interface WebhooksDeps extends Surroundings {
   inbox: Inbox;
   meta: { appSecret?: string | undefined; verifyToken?: string | undefined };
+  sendgrid: {
+    /** Of the signed event webhook, base64 as SendGrid shows it. */
+    publicKey(): Promise<string | undefined>;
+  };
+  twilio: {
+    authToken(): Promise<string | undefined>;
+    /** Where Twilio believes to be calling: what it signs begins with it. */
+    url: string;
+  };
+  /** Every secret that a delivery may be signed with. */
+  razorpay: { secrets(): Promise<string[]> };
+  stripe: { secrets(): Promise<string[]> };
 }

@@ -1,7 +1,9 @@
 // Meta: the verification of the endpoint, and deliveries about new leads.
 
 import { type MetaDelivery, metaDeliverySchema, webhookAcceptedSchema } from "@intake/types";
-import type { App } from "../_shared/app.ts";
+import type { Context } from "hono";
+import type { z } from "zod";
+import type { App, AppEnv } from "../_shared/app.ts";
 import { type Bytes, isSameSecret, sha256Hex, verifyHmacSha256Hex } from "../_shared/crypto.ts";
 import { ApiError } from "../_shared/errors.ts";
 import { parseJsonBytes } from "../_shared/json.ts";
@@ -27,38 +29,72 @@ async function eventsOf(delivery: MetaDelivery, raw: Bytes): Promise<InboxEvent[
   return [...events.values()];
 }
 
-export function mountMeta(app: App, { inbox, meta }: WebhooksDeps): void {
+/** What Meta asks of an address before it delivers there. */
+export const challengeQuery = {
+  "hub.mode": { description: "`subscribe`", required: true },
+  "hub.verify_token": { description: "The token set in Meta's app dashboard", required: true },
+  "hub.challenge": { description: "Given back as it is", required: true },
+};
+
+export const signatureHeaders = {
+  "x-hub-signature-256": {
+    description: "`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret",
+    required: true,
+  },
+};
+
+export async function answerMetaChallenge(
+  c: Context<AppEnv>,
+  verifyToken: string | undefined,
+): Promise<Response> {
+  const challenge = c.req.query("hub.challenge") ?? "";
+  const isOurs = await isSameSecret(verifyToken, c.req.query("hub.verify_token"));
+  if (c.req.query("hub.mode") !== "subscribe" || !isOurs || !/^[\w.-]{1,200}$/.test(challenge)) {
+    throw new ApiError(403, "verify_token_invalid", "The verification token does not match.");
+  }
+  return c.text(challenge);
+}
+
+/** The body of a delivery that the app signed, as it came and as it reads. */
+export async function openSigned<Schema extends z.ZodType>(
+  c: Context<AppEnv>,
+  provider: string,
+  schema: Schema,
+  { inbox, meta }: Pick<WebhooksDeps, "inbox" | "meta">,
+): Promise<{ raw: Bytes; header: string; delivery: z.output<Schema> }> {
+  if (!meta.appSecret) {
+    throw new ApiError(503, "provider_not_configured", "Meta is not set up.", "META_APP_SECRET");
+  }
+  const raw = new Uint8Array(await c.req.arrayBuffer());
+  const header = c.req.header("x-hub-signature-256") ?? "";
+  const signature = header.startsWith("sha256=") ? header.slice(7) : "";
+  if (!(await verifyHmacSha256Hex(meta.appSecret, raw, signature))) {
+    inbox.countRejection(provider, "signature");
+    throw new ApiError(401, "signature_invalid", "The signature does not match the body.");
+  }
+  const parsed = schema.safeParse(parseJsonBytes(raw));
+  if (!parsed.success) {
+    inbox.countRejection(provider, "body");
+    throw new ApiError(400, "body_invalid", "This is not a delivery of Meta.");
+  }
+  return { raw, header, delivery: parsed.data };
+}
+
+export function mountMeta(app: App, deps: WebhooksDeps): void {
+  const { inbox, meta } = deps;
   app.route(
     {
       method: "get",
       path: "/meta",
       id: "meta_verify",
       summary: "Verification of the endpoint by Meta",
-      query: {
-        "hub.mode": { description: "`subscribe`", required: true },
-        "hub.verify_token": {
-          description: "The token set in Meta's app dashboard",
-          required: true,
-        },
-        "hub.challenge": { description: "Given back as it is", required: true },
-      },
+      query: challengeQuery,
       responses: {
         200: { description: "The challenge", contentType: "text/plain" },
         403: { description: "The token is not ours" },
       },
     },
-    async (c) => {
-      const challenge = c.req.query("hub.challenge") ?? "";
-      const isOurs = await isSameSecret(meta.verifyToken, c.req.query("hub.verify_token"));
-      if (
-        c.req.query("hub.mode") !== "subscribe" ||
-        !isOurs ||
-        !/^[\w.-]{1,200}$/.test(challenge)
-      ) {
-        throw new ApiError(403, "verify_token_invalid", "The verification token does not match.");
-      }
-      return c.text(challenge);
-    },
+    (c) => answerMetaChallenge(c, meta.verifyToken),
   );
 
   app.route(
@@ -69,12 +105,7 @@ export function mountMeta(app: App, { inbox, meta }: WebhooksDeps): void {
       summary: "Deliveries of Meta",
       description:
         "Every lead of the delivery is stored once and processed by a job. Other changes are kept and ignored.",
-      headers: {
-        "x-hub-signature-256": {
-          description: "`sha256=` and the hex HMAC-SHA256 of the raw body under the app secret",
-          required: true,
-        },
-      },
+      headers: signatureHeaders,
       body: { schema: metaDeliverySchema },
       responses: {
         200: { description: "Stored", schema: webhookAcceptedSchema },
@@ -85,27 +116,8 @@ export function mountMeta(app: App, { inbox, meta }: WebhooksDeps): void {
       },
     },
     async (c) => {
-      if (!meta.appSecret) {
-        throw new ApiError(
-          503,
-          "provider_not_configured",
-          "Meta is not set up.",
-          "META_APP_SECRET",
-        );
-      }
-      const raw = new Uint8Array(await c.req.arrayBuffer());
-      const header = c.req.header("x-hub-signature-256") ?? "";
-      const signature = header.startsWith("sha256=") ? header.slice(7) : "";
-      if (!(await verifyHmacSha256Hex(meta.appSecret, raw, signature))) {
-        inbox.countRejection("meta", "signature");
-        throw new ApiError(401, "signature_invalid", "The signature does not match the body.");
-      }
-      const parsed = metaDeliverySchema.safeParse(parseJsonBytes(raw));
-      if (!parsed.success) {
-        inbox.countRejection("meta", "body");
-        throw new ApiError(400, "body_invalid", "This is not a delivery of Meta.");
-      }
-      const events = await eventsOf(parsed.data, raw);
+      const { raw, header, delivery } = await openSigned(c, "meta", metaDeliverySchema, deps);
+      const events = await eventsOf(delivery, raw);
       const kept = {
         "x-hub-signature-256": header,
         "user-agent": c.req.header("user-agent") ?? "",

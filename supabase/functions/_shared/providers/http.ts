@@ -6,6 +6,9 @@ import { UnknownOutcomeError } from "./outcome.ts";
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface CallOptions {
+  /** GET unless another is said. */
+  method?: "GET" | "POST";
+  body?: string;
   headers?: Record<string, string>;
   timeoutMs?: number;
   maxBytes?: number;
@@ -36,11 +39,23 @@ async function readAtMost(response: Response, limit: number): Promise<Uint8Array
   return whole;
 }
 
+export function postJson(
+  fetch: Fetch,
+  url: string,
+  body: unknown,
+  options: CallOptions,
+): Promise<Answer> {
+  const headers = { "content-type": "application/json", ...options.headers };
+  return getJson(fetch, url, { ...options, method: "POST", body: JSON.stringify(body), headers });
+}
+
 export async function getJson(fetch: Fetch, url: string, options: CallOptions): Promise<Answer> {
   const timeout = AbortSignal.timeout(options.timeoutMs ?? 10_000);
   const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
   try {
     const response = await fetch(url, {
+      method: options.method ?? "GET",
+      ...(options.body === undefined ? {} : { body: options.body }),
       headers: { accept: "application/json", ...options.headers },
       redirect: "manual",
       signal,

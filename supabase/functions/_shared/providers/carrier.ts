@@ -1,0 +1,28 @@
+// What whoever carries messages has in common. A call ends in one of four ways: it was taken; it was
+// refused for good, with a stable code; it was refused for now; or nobody knows.
+
+import type { OutgoingMessage } from "@intake/types";
+
+export interface AttachedFile {
+  name: string;
+  mimeType: string;
+  bytes: Uint8Array;
+}
+
+export interface Carried {
+  provider: string;
+  messageId: string | undefined;
+}
+
+/**
+ * Throws PermanentError (its message is the stable code kept with the message), RetryAfterError,
+ * NotConnectedError, or UnknownOutcomeError.
+ */
+export type Carrier = (message: OutgoingMessage, files: AttachedFile[]) => Promise<Carried>;
+
+/** Not one of ours takes a key that makes a second call harmless: longer than a call takes. */
+export const carrierTimeoutMs = 15_000;
+
+/** The header that replies name: it holds our id, so that they find their thread. */
+export const messageIdOf = (message: OutgoingMessage, from: string): string =>
+  `<${message.id}@${from.split("@")[1] ?? "intake.invalid"}>`;
