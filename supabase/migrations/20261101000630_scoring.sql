@@ -79,7 +79,7 @@ language plpgsql stable set search_path = '' as $$
 declare
   plain text := p_rule.value #>> '{}';
   is_custom boolean := p_rule.field like 'custom\_fields.%';
-  is_number boolean := p_rule.field in ('value', 'annual_revenue', 'experience', 'enquiries_count');
+  is_number boolean := p_rule.field in ('value', 'annual_revenue', 'experience', 'enquiries_count', 'score');
   is_moment boolean := p_rule.field in ('created_at', 'last_interaction_at', 'last_enquiry_at');
   field text := case when is_custom then format('(l.custom_fields ->> %L)', substr(p_rule.field, 15)) else format('l.%I', p_rule.field) end;
 begin

@@ -18,6 +18,7 @@ create table public.campaigns (
   description text,
   type text not null default 'email',
   status text not null default 'draft',
+  channels text[] not null default '{email,whatsapp,sms}',
   target_audience text,
   target_criteria jsonb not null default '{}',
   subject text,
@@ -37,12 +38,15 @@ create table public.campaigns (
   roas numeric generated always as (round(revenue / nullif(spend, 0), 2)) stored,
   provider text,
   external_id text,
+  recipients_count integer not null default 0,
+  failure text,
   started_at timestamptz,
   ended_at timestamptz,
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
   constraint campaigns_have_a_name check (btrim(name) <> '' and length(name) <= 300),
   constraint campaigns_type_is_known check (type in ('email', 'sms', 'whatsapp', 'phone', 'multi_channel', 'ads')),
+  constraint campaigns_channels_are_known check (channels <@ array['email', 'whatsapp', 'sms', 'phone'] and cardinality(channels) between 1 and 4),
   constraint campaigns_status_is_known check (status in ('draft', 'scheduled', 'active', 'paused', 'completed', 'cancelled')),
   constraint campaigns_that_wait_say_until_when check (status <> 'scheduled' or scheduled_at is not null),
   constraint campaigns_that_ended_say_when check ((status in ('completed', 'cancelled')) = (ended_at is not null)),
@@ -67,6 +71,8 @@ comment on column public.campaigns.type is 'email, sms, whatsapp, phone (a call 
 
 comment on column public.campaigns.status is 'draft, scheduled, active, paused, completed or cancelled. Moves follow private.campaign_moves, whoever writes.';
 
+comment on column public.campaigns.channels is 'Of a multi_channel campaign: each person gets it on the first of these on which they have an address.';
+
 comment on column public.campaigns.target_audience is 'Whom it is for, in words.';
 
 comment on column public.campaigns.target_criteria is 'Whom it is for, as conditions: for example {"qualification": "MBBS", "experience": ">2"}.';
@@ -90,6 +96,10 @@ comment on column public.campaigns.roas is 'Return on ad spend: revenue / spend;
 comment on column public.campaigns.provider is 'The ad platform, for example meta; null for our own.';
 
 comment on column public.campaigns.external_id is 'The ad platform''s id.';
+
+comment on column public.campaigns.recipients_count is 'How many it was frozen for when it was launched.';
+
+comment on column public.campaigns.failure is 'Why it could not be launched when its time came, as a stable code.';
 
 comment on column public.campaigns.ended_at is 'When it was completed or cancelled. Kept by trigger.';
 
@@ -219,9 +229,15 @@ begin
 
     -- What some have got already, the others get too.
     if old.status <> 'draft' and new.provider is null
-      and (old.type, old.target_criteria, old.subject, old.content, old.is_automated)
-        is distinct from (new.type, new.target_criteria, new.subject, new.content, new.is_automated) then
+      and (old.type, old.channels, old.target_criteria, old.subject, old.content, old.is_automated)
+        is distinct from (new.type, new.channels, new.target_criteria, new.subject, new.content, new.is_automated) then
       perform private.fail('campaign_is_launched', new.id::text);
+    end if;
+
+    -- What could not be launched may be tried again once something of it is changed.
+    if (old.scheduled_at, old.subject, old.content, old.target_criteria, old.channels, old.type)
+      is distinct from (new.scheduled_at, new.subject, new.content, new.target_criteria, new.channels, new.type) then
+      new.failure := null;
     end if;
 
     if new.scheduled_at is distinct from old.scheduled_at and old.status not in ('draft', 'scheduled') then
@@ -268,11 +284,11 @@ revoke all on private.campaign_moves from public, anon, authenticated, service_r
 
 grant select,
   insert (
-    id, name, description, type, status, target_audience, target_criteria, subject, content, scheduled_at, is_automated, tags, custom_fields,
+    id, name, description, type, channels, status, target_audience, target_criteria, subject, content, scheduled_at, is_automated, tags, custom_fields,
     objective, currency, spend, revenue, impressions, clicks, leads
   ),
   update (
-    name, description, type, status, target_audience, target_criteria, subject, content, scheduled_at, is_automated, tags, custom_fields,
+    name, description, type, channels, status, target_audience, target_criteria, subject, content, scheduled_at, is_automated, tags, custom_fields,
     objective, currency, spend, revenue, impressions, clicks, leads
   )
   on public.campaigns to authenticated;

@@ -4,6 +4,8 @@ import { customFieldsSchema } from "./lead-scope.ts";
 
 export const campaignTypes = ["email", "sms", "whatsapp", "phone", "multi_channel", "ads"] as const;
 
+export const campaignChannels = ["email", "whatsapp", "sms", "phone"] as const;
+
 export const campaignStatuses = [
   "draft",
   "scheduled",
@@ -20,6 +22,8 @@ export const campaignSchema = z.strictObject({
   description: z.string().nullable(),
   type: z.enum(campaignTypes),
   status: z.enum(campaignStatuses),
+  /** Of a multi-channel campaign, in order of preference. */
+  channels: z.array(z.enum(campaignChannels)),
   target_audience: z.string().nullable(),
   /** Conditions such as `{"qualification": "MBBS", "experience": ">2"}`. */
   target_criteria: z.record(z.string(), z.json()),
@@ -43,6 +47,8 @@ export const campaignSchema = z.strictObject({
   /** The ad platform whose campaign it is; null for one of ours. */
   provider: z.string().nullable(),
   external_id: z.string().nullable(),
+  recipients_count: z.number().int().nonnegative(),
+  failure: z.string().nullable(),
   started_at: z.string().nullable(),
   ended_at: z.string().nullable(),
   team_id: z.uuid().nullable(),
@@ -55,3 +61,117 @@ export const campaignSchema = z.strictObject({
 });
 
 export type Campaign = z.infer<typeof campaignSchema>;
+
+export const campaignRecipientStatuses = [
+  "pending",
+  "queued",
+  "sending",
+  "sent",
+  "delivered",
+  "failed",
+  "skipped",
+  "cancelled",
+] as const;
+
+/** A row of `campaign_recipients`: whom a campaign goes to, and what became of it. */
+export const campaignRecipientSchema = z.strictObject({
+  campaign_id: z.uuid(),
+  position: z.number().int().positive(),
+  lead_id: z.uuid().nullable(),
+  student_id: z.uuid().nullable(),
+  channel: z.enum(campaignChannels),
+  status: z.enum(campaignRecipientStatuses),
+  communication_id: z.uuid().nullable(),
+  task_id: z.uuid().nullable(),
+  sent_at: z.string().nullable(),
+  delivered_at: z.string().nullable(),
+  opened_at: z.string().nullable(),
+  clicked_at: z.string().nullable(),
+  responded_at: z.string().nullable(),
+  converted_at: z.string().nullable(),
+  unsubscribed_at: z.string().nullable(),
+  failed_at: z.string().nullable(),
+  error: z.string().nullable(),
+});
+
+export type CampaignRecipient = z.infer<typeof campaignRecipientSchema>;
+
+/** Answer of `campaign_audience_preview()`. */
+export const campaignAudiencePreviewSchema = z.strictObject({
+  count: z.number().int().nonnegative(),
+  channels: z.partialRecord(z.enum(campaignChannels), z.number().int().positive()),
+  sample: z.array(
+    z.strictObject({
+      lead_id: z.uuid().nullable(),
+      student_id: z.uuid().nullable(),
+      name: z.string(),
+      channel: z.enum(campaignChannels),
+    }),
+  ),
+});
+
+export type CampaignAudiencePreview = z.infer<typeof campaignAudiencePreviewSchema>;
+
+/** Answer of `campaign_launch()`. */
+export const campaignLaunchSchema = z.strictObject({
+  success: z.literal(true),
+  campaign_id: z.uuid(),
+  recipients_count: z.number().int().positive(),
+  scheduled_at: z.string(),
+});
+
+export type CampaignLaunch = z.infer<typeof campaignLaunchSchema>;
+
+const figures = {
+  total_recipients: z.number().int().nonnegative(),
+  sent: z.number().int().nonnegative(),
+  delivered: z.number().int().nonnegative(),
+  opened: z.number().int().nonnegative(),
+  clicked: z.number().int().nonnegative(),
+  responded: z.number().int().nonnegative(),
+  converted: z.number().int().nonnegative(),
+  failed: z.number().int().nonnegative(),
+  /** Of all recipients, in percent. */
+  delivery_rate: z.number(),
+  /** Of those delivered. */
+  open_rate: z.number(),
+  /** Of those opened. */
+  click_rate: z.number(),
+  /** Of those opened. */
+  conversion_rate: z.number(),
+};
+
+/** Answer of `campaign_stats()`. */
+export const campaignStatsSchema = z.strictObject(figures);
+
+export type CampaignStats = z.infer<typeof campaignStatsSchema>;
+
+/** A row of the view `campaigns_with_stats`. */
+export const campaignWithStatsSchema = campaignSchema
+  .pick({
+    id: true,
+    name: true,
+    status: true,
+    objective: true,
+    spend: true,
+    impressions: true,
+    clicks: true,
+    leads: true,
+    cpl: true,
+    roas: true,
+    revenue: true,
+    currency: true,
+    type: true,
+    provider: true,
+    scheduled_at: true,
+    tags: true,
+    created_at: true,
+  })
+  .extend({
+    ...figures,
+    clicks: z.number().int().nonnegative(),
+    CPL: z.number().nullable(),
+    ROAS: z.number().nullable(),
+  });
+
+export type CampaignWithStats = z.infer<typeof campaignWithStatsSchema>;

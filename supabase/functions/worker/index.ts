@@ -18,6 +18,7 @@ import { createStorage } from "../_shared/storage.ts";
 import { createWorker } from "./app.ts";
 import { createDrainer } from "./drain.ts";
 import { documentHandlers } from "./handlers/documents.ts";
+import { campaignHandlers } from "./handlers/campaigns.ts";
 import { exportHandlers } from "./handlers/exports.ts";
 import { importHandlers } from "./handlers/imports.ts";
 import { maintenanceHandlers } from "./handlers/maintenance.ts";
@@ -63,6 +64,7 @@ const drainer = createDrainer({
     ...messageHandlers(db, storage, carriers, media),
     ...importHandlers(db, storage),
     ...exportHandlers(db, storage),
+    ...campaignHandlers(db),
     ...webhookHandlers(
       createDeliveries(db),
       createPostOutside({ allowPrivate: env.WEBHOOKS_ALLOW_PRIVATE }),

@@ -1,0 +1,240 @@
+-- Campaign delivery: chunks, pause and cancel, the clock, links, and what comes of a launch twice.
+
+begin;
+
+select no_plan();
+
+create temp table people on commit drop as
+select tests.create_user('manager', 'Delivery A') as manager, tests.create_user('manager', 'Delivery B') as stranger, tests.create_user('counselor', 'Delivery A') as counselor;
+
+create temp table given on commit drop as
+select gen_random_uuid() as campaign, gen_random_uuid() as html, gen_random_uuid() as later, gen_random_uuid() as phone, gen_random_uuid() as auto, gen_random_uuid() as broken;
+
+grant select on people, given to public;
+
+alter table public.leads disable trigger route_new_lead;
+
+insert into public.leads (name, email, phone, source, assigned_to)
+select 'Person ' || n, 'person' || n || '.delivery@example.test', case when n <= 2 then '+91980000010' || n end, 'Delivery Test', p.counselor
+from people p, generate_series(1, 7) n;
+
+delete from vault.secrets where name = 'functions_url';
+
+select vault.create_secret('https://example.test/functions/v1/', 'functions_url');
+
+create function pg_temp.sent(p_campaign uuid) returns integer language sql as $$
+  select count(*)::integer from public.communications where campaign_id = p_campaign;
+$$;
+
+create function pg_temp.states(p_campaign uuid) returns text language sql as $$
+  select string_agg(status || ' ' || n, ', ' order by status) from (select status, count(*) as n from public.campaign_recipients where campaign_id = p_campaign group by status) s;
+$$;
+
+-- Launched by a person
+
+select tests.authenticate_as((select manager from people));
+
+insert into public.campaigns (id, name, target_criteria, subject, content)
+select campaign, 'Plain', '{"source": "Delivery Test"}', 'For {{first_name}}', E'Dear {{name}}, see https://a.test/x. And https://a.test/x/long?y=1, again https://a.test/x' from given;
+
+select tests.authenticate_as((select stranger from people));
+
+select throws_ok(format('select public.campaign_launch(%L)', campaign), '42501', null, 'nobody else launches it') from given;
+
+select tests.authenticate_as((select counselor from people));
+
+select throws_ok(format('select public.campaign_launch(%L)', campaign), 'PT404', null, 'a counselor does not know it') from given;
+
+select tests.authenticate_as((select manager from people));
+
+select is(public.campaign_launch(campaign) - 'scheduled_at', jsonb_build_object('success', true, 'campaign_id', campaign, 'recipients_count', 7), 'launched, it says to how many') from given;
+
+select is(public.campaign_launch(campaign) ->> 'recipients_count', '7', 'launched again, it is launched once') from given;
+
+select tests.clear_authentication();
+
+select is(pg_temp.states(campaign), 'pending 7', 'its audience is frozen, and nothing is sent by launching') from given;
+
+select is((select count(*)::int from private.jobs j, given g where j.kind = 'campaign.step' and j.dedupe_key = g.campaign::text), 1, 'one job is to send it');
+
+-- In chunks
+
+select is(private.campaign_step(campaign, 3), 'more', 'a chunk leaves more') from given;
+
+select is(pg_temp.states(campaign), 'pending 4, queued 3', 'and hands over its own') from given;
+
+update public.campaigns set status = 'paused' where id = (select campaign from given);
+
+select is(private.campaign_step(campaign, 3), 'stopped', 'a paused one sends nothing') from given;
+
+update public.leads set email = null where email = 'person' || (
+  select regexp_replace(l.name, '\D', '', 'g') from public.leads l join public.campaign_recipients r on r.lead_id = l.id, given g
+  where r.campaign_id = g.campaign and r.status = 'pending' order by r.position limit 1
+) || '.delivery@example.test';
+
+update public.campaigns set status = 'active' where id = (select campaign from given);
+
+select is(private.campaign_step(campaign), 'sending', 'resumed, it hands over the rest') from given;
+
+select is(pg_temp.states(campaign), 'queued 6, skipped 1', 'but not to who cannot be reached any more') from given;
+
+select is(private.campaign_step(campaign), 'sending', 'again, it has nothing more to do') from given;
+
+select is(pg_temp.sent(campaign), 6, 'each recipient has one message') from given;
+
+select is(
+  (select count(*)::int from public.campaign_recipients r join public.communications m on m.id = r.communication_id and m.lead_id = r.lead_id, given g where r.campaign_id = g.campaign), 6, 'their own'
+);
+
+-- What they get
+
+create temp table message on commit drop as
+select m.* from public.communications m, given g where m.campaign_id = g.campaign order by m.recipient limit 1;
+
+grant select on message to public;
+
+select results_eq(
+  $$select type, direction, status, provider, subject, channel_specific_data ->> 'format' from message$$,
+  $$select 'email', 'outbound', 'queued', 'sendgrid', 'For Person', 'text'$$, 'a queued e-mail in the person''s name'
+);
+
+select is(
+  (select regexp_replace(content, '/track/([a-z])/[A-Za-z0-9_-]{46}', '/track/\1/…', 'g') from message),
+  (select replace(E'Dear NAME, see https://example.test/functions/v1/track/c/…. And https://example.test/functions/v1/track/c/…, again https://example.test/functions/v1/track/c/…\n\n--\nUnsubscribe: https://example.test/functions/v1/track/u/…', 'NAME', l.name)
+   from message m join public.leads l on l.id = m.lead_id),
+  'with its variables filled, its links tracked and how to unsubscribe'
+);
+
+select results_eq(
+  $$select channel_specific_data #>> '{headers,List-Unsubscribe-Post}', channel_specific_data #>> '{headers,List-Unsubscribe}' ~ '^<https://example.test/functions/v1/track/u/[A-Za-z0-9_-]{46}>$' from message$$,
+  $$values ('List-Unsubscribe=One-Click', true)$$, 'and in the headers of RFC 8058'
+);
+
+select results_eq(
+  'select url from private.campaign_links k, given g where k.campaign_id = g.campaign order by position', $$values ('https://a.test/x/long?y=1'), ('https://a.test/x')$$,
+  'only links of the content are links'
+);
+
+select results_eq(
+  format('select (private.track_read(''click'', private.track_token(''click'', %L, 300))).*', id), format('values (%L::uuid, 300)', id), 'a token tells message and link'
+) from message;
+
+select is(
+  (select (private.track_read(k, t)).communication_id from message m, (values
+    ('open', private.track_token('click', (select id from message), 1)),
+    ('click', overlay(private.track_token('click', (select id from message), 1) placing 'AAAA' from 20)),
+    ('click', 'short'), ('click', null)
+  ) x (k, t) where (private.track_read(k, t)).communication_id is not null limit 1), null,
+  'but not as another kind, nor changed, nor made up'
+);
+
+-- HTML
+
+insert into public.campaigns (id, name, target_criteria, subject, content)
+select html, 'Html', '{"source": "Delivery Test", "email": "person1.delivery@example.test"}', 's',
+  '<html><body><p>{{name}}</p><a href="https://b.test/?a=1&amp;b=2">x</a> <A HREF="https://b.test/">y</A> https://not.a/link <a href="{{unsubscribe_url}}">no</a></body></html>' from given;
+
+update public.leads set name = 'Tom & <Jerry>' where email = 'person1.delivery@example.test';
+
+update public.campaigns set status = 'active' where id = (select html from given);
+
+select is(private.campaign_step(html), 'sending', 'an HTML campaign is sent alike') from given;
+
+select is(
+  (select regexp_replace(content, 'https://example.test/functions/v1/track/([a-z])/[A-Za-z0-9_-]{46}', '\1', 'g') from public.communications m, given g where m.campaign_id = g.html),
+  '<html><body><p>Tom &amp; &lt;Jerry&gt;</p><a href="c">x</a> <A HREF="c">y</A> https://not.a/link <a href="u">no</a><img src="o" width="1" height="1" alt=""></body></html>',
+  'names are escaped, its links tracked, its pixel before the end of the body, and it unsubscribes where it says'
+);
+
+select results_eq('select url from private.campaign_links k, given g where k.campaign_id = g.html order by position', $$values ('https://b.test/?a=1&b=2'), ('https://b.test/')$$, 'its links are what a browser would follow');
+
+-- Enough ahead
+
+create temp table many on commit drop as select gen_random_uuid() as campaign;
+
+insert into public.campaigns (id, name, status, content) select campaign, 'Many', 'paused', 'x' from many;
+
+insert into public.campaign_recipients (campaign_id, position, lead_id, channel, status)
+select m.campaign, n, l.id, 'sms', case when n <= 1000 then 'queued' else 'pending' end
+from many m, generate_series(1, 1001) n, (select id from public.leads where email = 'person1.delivery@example.test') l;
+
+update public.campaigns set status = 'active' where id = (select campaign from many);
+
+select is(private.campaign_step(campaign), 'waiting', 'no more than a thousand are handed over ahead') from many;
+
+-- Cancelled
+
+update public.campaigns set status = 'cancelled' where id = (select campaign from given);
+
+select is((select string_agg(distinct m.status, ', ') from public.communications m, given g where m.campaign_id = g.campaign), 'cancelled', 'cancelling stops what is queued') ;
+
+select throws_ok(format('select public.campaign_launch(%L)', campaign), 'PT409', null, 'and is the end') from given;
+
+-- By the clock
+
+insert into public.campaigns (id, name, target_criteria, subject, content, scheduled_at)
+select later, 'Later', '{"source": "Delivery Test"}', 's', 'c', now() + interval '1 hour' from given;
+
+select is((public.campaign_launch(later) ->> 'scheduled_at')::timestamptz, now() + interval '1 hour', 'launched for later, it says when') from given;
+
+select is((select status || ' ' || recipients_count from public.campaigns c, given g where c.id = g.later), 'scheduled 6', 'and waits with its audience');
+
+select is(private.campaign_step(later), 'stopped', 'sending nothing') from given;
+
+select is(private.begin_due_campaigns(now() + interval '59 minutes'), 0, 'until then');
+
+select is(private.begin_due_campaigns(now() + interval '1 hour'), 1, 'its time begins it');
+
+select is(private.campaign_step(later, 2), 'more', 'and it sends') from given;
+
+insert into public.campaigns (id, name, target_criteria, subject, content, scheduled_at, is_automated)
+select auto, 'Automatic', '{"source": "Delivery Test"}'::jsonb, 's', 'c', now() + interval '2 hours', true from given
+union all select broken, 'Automatic, broken', '{"source": "Nobody at all"}', 's', 'c', now() + interval '2 hours', true from given
+union all select gen_random_uuid(), 'By hand', '{"source": "Delivery Test"}', 's', 'c', now() + interval '2 hours', false from given;
+
+select is(private.begin_due_campaigns(now() + interval '3 hours'), 1, 'one that launches itself does so, a draft does not');
+
+select results_eq(
+  'select name, status, failure from public.campaigns where scheduled_at = now() + interval ''2 hours'' order by name',
+  $$values ('Automatic', 'active', null::text), ('Automatic, broken', 'draft', 'campaign_audience_empty'), ('By hand', 'draft', null)$$,
+  'and what cannot be launched says why'
+);
+
+update public.campaigns set target_criteria = '{"source": "Delivery Test"}' where id = (select broken from given);
+
+select is(private.begin_due_campaigns(now() + interval '3 hours'), 1, 'until it can');
+
+-- Calls
+
+insert into public.campaigns (id, name, type, target_criteria, content) select phone, 'Calls', 'phone', '{"source": "Delivery Test"}', 'Ask {{first_name}}' from given;
+
+update public.campaigns set status = 'active' where id = (select phone from given);
+
+select is(private.campaign_step(phone), 'completed', 'a phone campaign is a list of calls') from given;
+
+select results_eq(
+  'select t.assigned_to, t.description, r.status from public.campaign_recipients r join public.tasks t on t.id = r.task_id and t.lead_id = r.lead_id, given g where r.campaign_id = g.phone order by t.title',
+  $$select counselor, x.told, 'sent' from people, (values ('Ask Person'), ('Ask Tom')) x (told)$$, 'each with whom the lead belongs to'
+);
+
+-- What is missing
+
+select throws_ok(format('insert into public.campaigns (name, subject, content, type) values (''x'', %L, %L, %L); update public.campaigns set status = ''active'' where name = ''x''', s, c, t), 'PT422', null, 'incomplete: ' || t)
+from (values (null, 'c', 'email'), ('s', ' ', 'email'), (null, null, 'sms')) x (s, c, t);
+
+-- Tried out
+
+select tests.authenticate_as((select manager from people));
+
+create temp table tried on commit drop as select (public.campaign_test(html) ->> 'communication_id')::uuid as id from given;
+
+select is(
+  (select row(m.recipient, m.subject, m.campaign_id, m.user_id) from public.communications m, tried t where m.id = t.id),
+  (select row(p.email, '[Test] s'::text, null::uuid, p.id) from public.profiles p, people x where p.id = x.manager), 'a test goes to oneself, and counts for nothing'
+);
+
+select throws_ok(format('select public.campaign_test(%L, %L)', html, 'person1.delivery@example.test'), '42501', null, 'and to nobody who does not work here') from given;
+
+select * from finish();
+
+rollback;
