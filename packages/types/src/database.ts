@@ -1111,8 +1111,148 @@ export type Database = {
           },
         ];
       };
+      campaign_recipients: {
+        Row: {
+          campaign_id: string;
+          channel: string;
+          clicked_at: string | null;
+          communication_id: string | null;
+          converted_at: string | null;
+          delivered_at: string | null;
+          error: string | null;
+          failed_at: string | null;
+          lead_id: string | null;
+          opened_at: string | null;
+          position: number;
+          responded_at: string | null;
+          sent_at: string | null;
+          status: string;
+          student_id: string | null;
+          task_id: string | null;
+          unsubscribed_at: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          campaign_id: string;
+          channel: string;
+          clicked_at?: string | null;
+          communication_id?: string | null;
+          converted_at?: string | null;
+          delivered_at?: string | null;
+          error?: string | null;
+          failed_at?: string | null;
+          lead_id?: string | null;
+          opened_at?: string | null;
+          position: number;
+          responded_at?: string | null;
+          sent_at?: string | null;
+          status?: string;
+          student_id?: string | null;
+          task_id?: string | null;
+          unsubscribed_at?: string | null;
+        };
+        Update: {
+          campaign_id?: string;
+          channel?: string;
+          clicked_at?: string | null;
+          communication_id?: string | null;
+          converted_at?: string | null;
+          delivered_at?: string | null;
+          error?: string | null;
+          failed_at?: string | null;
+          lead_id?: string | null;
+          opened_at?: string | null;
+          position?: number;
+          responded_at?: string | null;
+          sent_at?: string | null;
+          status?: string;
+          student_id?: string | null;
+          task_id?: string | null;
+          unsubscribed_at?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "campaign_recipients_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "communications";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "conversations";
+            referencedColumns: ["last_message_id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_communication_id_fkey";
+            columns: ["communication_id"];
+            isOneToOne: false;
+            referencedRelation: "lead_emails";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "tasks";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_recipients_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "tasks_crm";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       campaigns: {
         Row: {
+          channels: string[];
           clicks: number;
           content: string | null;
           cpl: number | null;
@@ -1125,6 +1265,7 @@ export type Database = {
           description: string | null;
           ended_at: string | null;
           external_id: string | null;
+          failure: string | null;
           id: string;
           impressions: number;
           is_automated: boolean;
@@ -1132,6 +1273,7 @@ export type Database = {
           name: string;
           objective: string | null;
           provider: string | null;
+          recipients_count: number;
           revenue: number;
           roas: number | null;
           scheduled_at: string | null;
@@ -1149,6 +1291,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          channels?: string[];
           clicks?: number;
           content?: string | null;
           cpl?: never;
@@ -1161,6 +1304,7 @@ export type Database = {
           description?: string | null;
           ended_at?: string | null;
           external_id?: string | null;
+          failure?: string | null;
           id?: string;
           impressions?: number;
           is_automated?: boolean;
@@ -1168,6 +1312,7 @@ export type Database = {
           name: string;
           objective?: string | null;
           provider?: string | null;
+          recipients_count?: number;
           revenue?: number;
           roas?: never;
           scheduled_at?: string | null;
@@ -1184,6 +1329,7 @@ export type Database = {
           version?: number;
         };
         Update: {
+          channels?: string[];
           clicks?: number;
           content?: string | null;
           cpl?: never;
@@ -1196,6 +1342,7 @@ export type Database = {
           description?: string | null;
           ended_at?: string | null;
           external_id?: string | null;
+          failure?: string | null;
           id?: string;
           impressions?: number;
           is_automated?: boolean;
@@ -1203,6 +1350,7 @@ export type Database = {
           name?: string;
           objective?: string | null;
           provider?: string | null;
+          recipients_count?: number;
           revenue?: number;
           roas?: never;
           scheduled_at?: string | null;
@@ -1437,6 +1585,13 @@ export type Database = {
             columns: ["campaign_id"];
             isOneToOne: false;
             referencedRelation: "campaigns";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "communications_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
             referencedColumns: ["id"];
           },
           {
@@ -2035,6 +2190,366 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "teams";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      document_openings: {
+        Row: {
+          document_id: string;
+          id: string;
+          opened_at: string;
+          user_id: string | null;
+          version_no: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          document_id: string;
+          id?: string;
+          opened_at?: string;
+          user_id?: string | null;
+          version_no: number;
+        };
+        Update: {
+          document_id?: string;
+          id?: string;
+          opened_at?: string;
+          user_id?: string | null;
+          version_no?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "document_openings_are_of_a_version";
+            columns: ["document_id", "version_no"];
+            isOneToOne: false;
+            referencedRelation: "document_versions";
+            referencedColumns: ["document_id", "version_no"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_openings_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      document_versions: {
+        Row: {
+          checked_at: string | null;
+          checksum: string | null;
+          created_at: string;
+          document_id: string;
+          expires_at: string;
+          fault: string | null;
+          fault_detail: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          size_bytes: number;
+          state: string;
+          storage_path: string;
+          uploaded_by: string | null;
+          version_no: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          checked_at?: string | null;
+          checksum?: string | null;
+          created_at?: string;
+          document_id: string;
+          expires_at: string;
+          fault?: string | null;
+          fault_detail?: string | null;
+          file_name: string;
+          id?: string;
+          mime_type: string;
+          size_bytes: number;
+          state?: string;
+          storage_path?: never;
+          uploaded_by?: string | null;
+          version_no: number;
+        };
+        Update: {
+          checked_at?: string | null;
+          checksum?: string | null;
+          created_at?: string;
+          document_id?: string;
+          expires_at?: string;
+          fault?: string | null;
+          fault_detail?: string | null;
+          file_name?: string;
+          id?: string;
+          mime_type?: string;
+          size_bytes?: number;
+          state?: string;
+          storage_path?: never;
+          uploaded_by?: string | null;
+          version_no?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "document_versions_document_id_fkey";
+            columns: ["document_id"];
+            isOneToOne: false;
+            referencedRelation: "documents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "document_versions_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      documents: {
+        Row: {
+          access_level: string;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          document_name: string;
+          document_type: string;
+          file_name: string | null;
+          id: string;
+          is_confidential: boolean;
+          is_required: boolean;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          mime_type: string | null;
+          notes: string | null;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          uploaded_by: string | null;
+          verification_notes: string | null;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          version_no: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          access_level?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          document_name: string;
+          document_type: string;
+          file_name?: string | null;
+          id?: string;
+          is_confidential?: boolean;
+          is_required?: boolean;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          mime_type?: string | null;
+          notes?: string | null;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          uploaded_by?: string | null;
+          verification_notes?: string | null;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          version_no?: number | null;
+        };
+        Update: {
+          access_level?: string;
+          created_at?: string;
+          deleted_at?: string | null;
+          deleted_by?: string | null;
+          document_name?: string;
+          document_type?: string;
+          file_name?: string | null;
+          id?: string;
+          is_confidential?: boolean;
+          is_required?: boolean;
+          lead_id?: string | null;
+          lead_owner_id?: string | null;
+          mime_type?: string | null;
+          notes?: string | null;
+          size_bytes?: number | null;
+          status?: string;
+          storage_path?: string | null;
+          student_id?: string | null;
+          team_id?: string | null;
+          updated_at?: string;
+          uploaded_by?: string | null;
+          verification_notes?: string | null;
+          verified_at?: string | null;
+          verified_by?: string | null;
+          version?: number;
+          version_no?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_lead_owner_id_fkey";
+            columns: ["lead_owner_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "documents_student_id_fkey";
+            columns: ["student_id"];
+            isOneToOne: false;
+            referencedRelation: "students";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_team_id_fkey";
+            columns: ["team_id"];
+            isOneToOne: false;
+            referencedRelation: "teams";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_uploaded_by_fkey";
+            columns: ["uploaded_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "documents_verified_by_fkey";
+            columns: ["verified_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
         ];
       };
@@ -6131,6 +6646,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "tasks_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
+            referencedColumns: ["id"];
+          },
+          {
             foreignKeyName: "tasks_created_by_fkey";
             columns: ["created_by"];
             isOneToOne: false;
@@ -6628,6 +7150,43 @@ export type Database = {
             referencedColumns: ["id"];
           },
         ];
+      };
+      campaigns_with_stats: {
+        Row: {
+          click_rate: number | null;
+          clicked: number | null;
+          clicks: number;
+          conversion_rate: number | null;
+          converted: number | null;
+          cpl: number | null;
+          CPL: number | null;
+          created_at: string;
+          currency: string;
+          delivered: number | null;
+          delivery_rate: number | null;
+          failed: number | null;
+          id: string;
+          impressions: number;
+          leads: number;
+          name: string;
+          objective: string | null;
+          open_rate: number | null;
+          opened: number | null;
+          provider: string | null;
+          responded: number | null;
+          revenue: number;
+          roas: number | null;
+          ROAS: number | null;
+          scheduled_at: string | null;
+          sent: number | null;
+          spend: number;
+          status: string;
+          tags: string[];
+          total_recipients: number | null;
+          type: string;
+        };
+        ComputedFields: never;
+        Relationships: [];
       };
       conversations: {
         Row: {
@@ -7894,6 +8453,13 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      campaign_audience_preview: {
+        Args: { p_channels?: string[]; p_criteria: Json; p_limit?: number; p_type?: string };
+        Returns: Json;
+      };
+      campaign_launch: { Args: { p_campaign_id: string }; Returns: Json };
+      campaign_stats: { Args: { p_campaign_id: string }; Returns: Json };
+      campaign_test: { Args: { p_campaign_id: string; p_recipient?: string }; Returns: Json };
       communication_cancel: {
         Args: { p_id: string };
         Returns: {
@@ -8069,6 +8635,87 @@ export type Database = {
           label: string;
           table_name: string;
         }[];
+      };
+      document_begin_upload: {
+        Args: {
+          p_access_level?: string;
+          p_document_id?: string;
+          p_document_name?: string;
+          p_document_type?: string;
+          p_file_name: string;
+          p_is_confidential?: boolean;
+          p_is_required?: boolean;
+          p_lead_id?: string;
+          p_mime_type: string;
+          p_notes?: string;
+          p_size_bytes: number;
+          p_student_id?: string;
+        };
+        Returns: Json;
+      };
+      document_complete_upload: {
+        Args: { p_document_id: string; p_version_no: number };
+        Returns: {
+          checked_at: string | null;
+          checksum: string | null;
+          created_at: string;
+          document_id: string;
+          expires_at: string;
+          fault: string | null;
+          fault_detail: string | null;
+          file_name: string;
+          id: string;
+          mime_type: string;
+          size_bytes: number;
+          state: string;
+          storage_path: string;
+          uploaded_by: string | null;
+          version_no: number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "document_versions";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      document_open: { Args: { p_document_id: string; p_version_no?: number }; Returns: Json };
+      document_verify: {
+        Args: { p_document_id: string; p_notes?: string; p_status: string; p_version_no?: number };
+        Returns: {
+          access_level: string;
+          created_at: string;
+          deleted_at: string | null;
+          deleted_by: string | null;
+          document_name: string;
+          document_type: string;
+          file_name: string | null;
+          id: string;
+          is_confidential: boolean;
+          is_required: boolean;
+          lead_id: string | null;
+          lead_owner_id: string | null;
+          mime_type: string | null;
+          notes: string | null;
+          size_bytes: number | null;
+          status: string;
+          storage_path: string | null;
+          student_id: string | null;
+          team_id: string | null;
+          updated_at: string;
+          uploaded_by: string | null;
+          verification_notes: string | null;
+          verified_at: string | null;
+          verified_by: string | null;
+          version: number;
+          version_no: number | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "documents";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       explain_score: { Args: { p_lead_id: string }; Returns: Json };
       export_start: {
