@@ -22,7 +22,7 @@ create table private.payment_transactions (
   primary key (gateway, transaction_id),
   constraint payment_transactions_gateway_is_known check (gateway in ('razorpay', 'stripe', 'offline')),
   constraint payment_transactions_id_is_short check (length(transaction_id) between 1 and 200),
-  constraint payment_transactions_status_is_known check (status in ('created', 'failed', 'authorized', 'captured')),
+  constraint payment_transactions_status_is_known check (status in ('created', 'failed', 'authorized', 'voided', 'captured')),
   constraint payment_transactions_amount_is_not_negative check (amount >= 0),
   constraint payment_transactions_captured_at_tells_when check ((status = 'captured') = (captured_at is not null)),
   constraint payment_transactions_response_is_small check (jsonb_typeof(response) = 'object' and pg_column_size(response) <= 8192)
@@ -30,7 +30,7 @@ create table private.payment_transactions (
 
 comment on table private.payment_transactions is 'Every attempt to pay, by the id that the gateway gives it: whoever tells of it however often, it is one row. An offline payment has one, under the id of the payment.';
 
-comment on column private.payment_transactions.status is 'created, failed, authorized or captured, in this order; it only moves forward. Failed comes before authorized, because a bank may still say yes.';
+comment on column private.payment_transactions.status is 'created, failed, authorized, voided (never captured, given back) or captured, in this order; it only moves forward. Failed comes before authorized, because a bank may still say yes.';
 
 comment on column private.payment_transactions.amount is 'What the gateway says was paid, in units of the currency.';
 
@@ -177,7 +177,7 @@ begin
   select t.* into best
   from private.payment_transactions t
   where t.payment_id = p_payment_id
-  order by array_position(array['captured', 'authorized', 'failed', 'created'], t.status), t.captured_at desc nulls last, t.transaction_id desc
+  order by array_position(array['captured', 'authorized', 'voided', 'failed', 'created'], t.status), t.captured_at desc nulls last, t.transaction_id desc
   limit 1;
 
   update public.payments p
@@ -189,7 +189,7 @@ begin
       when full_at is not null and refunded < paid then 'partially_refunded'
       when full_at is not null then 'refunded'
       when paid > 0 or best.status = 'authorized' then 'processing'
-      when best.status = 'failed' and p.status <> 'cancelled' then 'failed'
+      when best.status in ('failed', 'voided') and p.status <> 'cancelled' then 'failed'
       else p.status
     end,
     refund_reason = (select r.reason from public.refunds r where r.payment_id = p_payment_id and r.reason is not null order by r.created_at desc, r.id desc limit 1),
@@ -278,8 +278,8 @@ begin
     set status = excluded.status, amount = excluded.amount, currency = excluded.currency, method = coalesce(excluded.method, t.method),
       captured_at = least(t.captured_at, excluded.captured_at), failure = excluded.failure, response = excluded.response
     where t.payment_id = excluded.payment_id
-      and array_position(array['created', 'failed', 'authorized', 'captured'], excluded.status)
-        >= array_position(array['created', 'failed', 'authorized', 'captured'], t.status);
+      and array_position(array['created', 'failed', 'authorized', 'voided', 'captured'], excluded.status)
+        >= array_position(array['created', 'failed', 'authorized', 'voided', 'captured'], t.status);
 
     select t.payment_id into known from private.payment_transactions t where t.gateway = p_gateway and t.transaction_id = told.transaction_id;
 
@@ -450,7 +450,7 @@ $$;
 
 comment on function private.payment_order_of(uuid) is 'The order of a payment that the caller sees: {payment_id, gateway, order_id}. Errors: permission_denied, not_found, payment_has_no_order.';
 
-create function private.payment_checks_due(p_limit integer default 50) returns table (payment_id uuid, gateway text, order_id text)
+create function private.payment_checks_due(p_limit integer default 50) returns table (payment_id uuid, gateway text, order_id text, is_wanted boolean)
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   return query
@@ -471,7 +471,7 @@ begin
     where o.payment_id = d.payment_id
     returning o.payment_id
   )
-  select p.id, p.payment_gateway, p.order_id
+  select p.id, p.payment_gateway, p.order_id, p.status <> 'cancelled'
   from moved m
   join public.payments p on p.id = m.payment_id
   where p.payment_gateway is not null;

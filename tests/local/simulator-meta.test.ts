@@ -71,6 +71,13 @@ describe("the simulated Meta Lead Ads", () => {
     receiver = await startReceiver();
     sim = await startSimulators({
       functionsUrl: () => receiver.url,
+      gateways: {
+        razorpayKeyId: "rzp_test_key",
+        razorpayKeySecret: "secret",
+        razorpayWebhookSecret: "webhook",
+        stripeSecretKey: "sk_test",
+        stripeWebhookSecret: "whsec_test",
+      },
       metaAppSecret: appSecret,
       metaVerifyToken: verifyToken,
       metaAccessToken: accessToken,

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type postgres from "postgres";
 import { createApi } from "./api.ts";
@@ -10,7 +11,7 @@ import type { KeyRing, Secrets } from "./keys.ts";
 import { startNet } from "./net.ts";
 import type { ProjectConfig } from "./project-config.ts";
 import { createRealtime } from "./realtime.ts";
-import { startSimulators } from "./simulators/index.ts";
+import { type GatewaySecrets, startSimulators } from "./simulators/index.ts";
 
 export interface PartsOptions {
   /** Connected as `supabase_admin`. */
@@ -45,6 +46,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
       metaAppSecret: secrets.metaAppSecret,
       metaVerifyToken: secrets.metaVerifyToken,
       metaAccessToken: secrets.metaAccessToken,
+      gateways: gatewaySecrets(secrets),
     }),
     (part) => part.close(),
   );
@@ -122,6 +124,33 @@ function functionsEnvironment(options: PartsOptions, simulatorUrl: string): Reco
     META_VERIFY_TOKEN: secrets.metaVerifyToken,
     META_ACCESS_TOKEN: secrets.metaAccessToken,
     META_GRAPH_URL: simulatorUrl,
+    ...gatewayEnvironment(secrets, simulatorUrl),
+  };
+}
+
+/** Made from a secret that every data folder has, so that older ones need no new one. */
+function gatewaySecrets({ workerSecret }: Secrets): GatewaySecrets {
+  const made = (name: string) =>
+    createHmac("sha256", workerSecret).update(name).digest("hex").slice(0, 32);
+  return {
+    razorpayKeyId: `rzp_test_${made("razorpay key").slice(0, 14)}`,
+    razorpayKeySecret: made("razorpay secret"),
+    razorpayWebhookSecret: made("razorpay webhook"),
+    stripeSecretKey: `sk_test_${made("stripe")}`,
+    stripeWebhookSecret: `whsec_${made("stripe webhook")}`,
+  };
+}
+
+function gatewayEnvironment(secrets: Secrets, simulatorUrl: string): Record<string, string> {
+  const made = gatewaySecrets(secrets);
+  return {
+    RAZORPAY_KEY_ID: made.razorpayKeyId,
+    RAZORPAY_KEY_SECRET: made.razorpayKeySecret,
+    RAZORPAY_WEBHOOK_SECRET: made.razorpayWebhookSecret,
+    RAZORPAY_API_URL: `${simulatorUrl}/razorpay`,
+    STRIPE_SECRET_KEY: made.stripeSecretKey,
+    STRIPE_WEBHOOK_SECRET: made.stripeWebhookSecret,
+    STRIPE_API_URL: `${simulatorUrl}/stripe`,
   };
 }
 

@@ -5,9 +5,17 @@ import { z } from "zod";
 export const jobPayloads = {
   "campaign.step": z.object({ campaign_id: z.uuid() }),
   "inbox.meta": z.object({ inbox_id: z.uuid() }),
+  "inbox.razorpay": z.object({ inbox_id: z.uuid() }),
+  "inbox.stripe": z.object({ inbox_id: z.uuid() }),
+  "payments.refund": z.object({ refund_id: z.uuid() }),
+  "payments.reconcile": z.object({ schedule: z.string().optional() }),
   "inbox.sendgrid_events": z.object({ inbox_id: z.uuid() }),
   "inbox.twilio_events": z.object({ inbox_id: z.uuid() }),
   "inbox.whatsapp_events": z.object({ inbox_id: z.uuid() }),
+  "message.files": z.object({
+    communication_id: z.uuid(),
+    files: z.array(z.object({ media_id: z.string(), name: z.string() })),
+  }),
   send_message: z.object({ communication_id: z.uuid() }),
   "meta.backfill": z.object({ schedule: z.string().optional() }),
   "meta.backfill_form": z.object({ form_id: z.string().min(1) }),

@@ -8,15 +8,26 @@ import { ControlError, type Exchange, parseObject, readBody, sendJson } from "./
 import { createJournal } from "./journal.ts";
 import { createMeta, type Meta } from "./meta.ts";
 import { renderPage } from "./page.ts";
+import { createRazorpay } from "./razorpay.ts";
+import { createStripe } from "./stripe.ts";
 
 export interface SimulatorOptions {
   functionsUrl(): string;
   metaAppSecret: string;
   metaVerifyToken: string;
   metaAccessToken: string;
+  gateways: GatewaySecrets;
   port?: number;
   /** Waits before each further attempt to deliver a webhook. */
   retryMs?: number[];
+}
+
+export interface GatewaySecrets {
+  razorpayKeyId: string;
+  razorpayKeySecret: string;
+  razorpayWebhookSecret: string;
+  stripeSecretKey: string;
+  stripeWebhookSecret: string;
 }
 
 export interface Simulators {
@@ -46,7 +57,29 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
     journal,
     faults,
   );
-  const providers = [meta];
+  const { functionsUrl, retryMs, gateways } = options;
+  const razorpay = createRazorpay(
+    {
+      functionsUrl,
+      retryMs,
+      keyId: gateways.razorpayKeyId,
+      keySecret: gateways.razorpayKeySecret,
+      webhookSecret: gateways.razorpayWebhookSecret,
+    },
+    journal,
+    faults,
+  );
+  const stripe = createStripe(
+    {
+      functionsUrl,
+      retryMs,
+      secretKey: gateways.stripeSecretKey,
+      webhookSecret: gateways.stripeWebhookSecret,
+    },
+    journal,
+    faults,
+  );
+  const providers = [meta, razorpay, stripe];
 
   function reset() {
     for (const provider of providers) provider.reset();
