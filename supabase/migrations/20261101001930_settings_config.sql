@@ -21,7 +21,9 @@ begin
       )
       order by i.name, r.route
     )
-    from (values ('facebook', 'meta')) r (type, route)
+    from (values
+      ('facebook', 'meta'), ('whatsapp', 'whatsapp'), ('sendgrid', 'sendgrid'), ('twilio', 'twilio'), ('razorpay', 'razorpay'), ('stripe', 'stripe')
+    ) r (type, route)
     join public.integrations i on i.type = r.type
   );
 end

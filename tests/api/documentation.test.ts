@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { apiKeyShownSchema } from "@intake/types";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Client, createTeam, createUser, expectData, sql, stack } from "../helpers/index.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -21,9 +22,13 @@ interface Names {
   callId: string;
   reminderId: string;
   importId: string;
+  keyId: string;
+  webhookId: string;
+  deliveryId: string;
 }
 
 let names: Names;
+let adminId: string;
 
 beforeAll(async () => {
   const team = await createTeam();
@@ -31,6 +36,7 @@ beforeAll(async () => {
     createUser({ role: "admin" }),
     createUser({ team }),
   ]);
+  adminId = admin.id;
   const [lead] = await sql()<{ id: string; lead_id: string }[]>`
     insert into public.leads (name, team_id) values ('Read Me', ${team.id}) returning id, lead_id
   `;
@@ -74,6 +80,16 @@ beforeAll(async () => {
     )
     insert into private.import_state (import_id, claims) select id, '{}' from i returning import_id as id
   `;
+  const key = expectData(await admin.client.rpc("api_key_create", { p_name: "Read me" }));
+  const [delivery] = await sql()<{ id: string; webhook_id: string }[]>`
+    with w as (
+      insert into public.webhooks (endpoint_url, events) values ('https://hooks.example.test/', '{deal.payment}')
+      returning id
+    )
+    insert into public.webhook_deliveries (webhook_id, event_id, event, payload)
+    select id, gen_random_uuid(), 'webhook.test', '{}' from w
+    returning id, webhook_id
+  `;
   names = {
     supabase: admin.client,
     id: lead?.id ?? "",
@@ -88,7 +104,15 @@ beforeAll(async () => {
     callId: call.id,
     reminderId: reminder.id,
     importId: imported?.id ?? "",
+    keyId: apiKeyShownSchema.parse(key).key_id,
+    webhookId: delivery?.webhook_id ?? "",
+    deliveryId: delivery?.id ?? "",
   };
+});
+
+// Webhooks that are active are told of everything that other tests do.
+afterAll(async () => {
+  await sql()`delete from public.webhooks where created_by = ${adminId} or id = ${names.webhookId}`;
 });
 
 const calls = [...read("docs/endpoints.md").matchAll(/`(supabase\.[^`]+)`/g)].map(

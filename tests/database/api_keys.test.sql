@@ -159,7 +159,7 @@ select ok(
   'it lists the keys that are not revoked, masked'
 );
 
-select ok((select c -> 'webhook_urls' -> 0 ->> 'path' = '/functions/v1/webhooks/meta' and c -> 'webhook_urls' -> 0 ? 'verify_token' from public.settings_config() c), 'and where providers deliver');
+select ok((select c -> 'webhook_urls' @> '[{"type": "facebook", "path": "/functions/v1/webhooks/meta"}]' from public.settings_config() c), 'and where providers deliver');
 
 select * from finish();
 

@@ -117,6 +117,8 @@ export function createMeta(options: MetaOptions, journal: Journal, faults: Fault
           return await verify(typeof input.token === "string" ? input.token : undefined);
         case "POST settings":
           return configure(input);
+        case "GET token":
+          return { access_token: options.accessToken };
         default:
           throw new ControlError(`no such action: ${method} ${action}`, 404);
       }
