@@ -374,4 +374,80 @@ join (values
   (2, 'report_opened', 'Opened the dashboard', 'app', 'direct', null)
 ) e (place, type, name, source, medium, campaign) on e.place = n % 3;
 
+-- What the first manager reports on, and has sent every Monday.
+
+with manager as (
+  select p.id, p.email from public.profiles p join public.roles r on r.id = p.role_id and r.key = 'manager'
+  where p.id in (select d.id from demo_people d)
+  order by p.email
+  limit 1
+), report as (
+  insert into public.reports (name, description, grouping, aggregations, sorting, date_range, is_shared, is_pinned, created_by)
+  select 'Enrolments by course', 'Which courses are asked for, and which are taken.', '["course"]', '["count", "enrollments", "conversion_rate"]', '["-count"]',
+    '{"period": "last_90_days"}', true, true, m.id
+  from manager m
+  returning id, created_by
+)
+insert into public.scheduled_reports (report_id, created_by, frequency, "time", recipients)
+select r.id, r.created_by, 'weekly', '09:00', array[m.email] from report r join manager m on m.id = r.created_by;
+
+-- What a website sends enquiries with, and who is told of them. The key is nobody's: make one to try it.
+
+insert into public.custom_fields (key, label, kind, options, position) values
+  ('years_of_practice', 'Years of practice', 'number', null, 10),
+  ('preferred_intake', 'Preferred intake', 'choice', '{January,July}', 20);
+
+insert into public.api_keys (name, key_prefix, last4, key_hash, scopes, last_used_at, revoked_at)
+select k.name, left(k.key, 15), right(k.key, 4), private.api_key_hash(k.key), '{leads.create,forms.read}', k.used, k.revoked
+from (values
+  ('Website enquiry form', private.new_api_key(), now() - interval '2 hours', null),
+  ('Old landing page', private.new_api_key(), now() - interval '40 days', now() - interval '30 days')
+) k (name, key, used, revoked);
+
+with hook as (
+  insert into public.webhooks (name, endpoint_url, events, is_active)
+  values ('Accounting', 'https://hooks.example.com/intake', '{lead.converted,deal.created}', false)
+  returning id
+)
+insert into public.webhook_deliveries (webhook_id, event_id, event, payload, status, attempts, next_at, last_attempt_at, response_code, duration_ms, delivered_at, created_at)
+select h.id, gen_random_uuid(), 'webhook.test', jsonb_build_object('type', 'webhook.test', 'timestamp', '2026-01-01T00:00:00.000Z', 'data', jsonb_build_object('webhook_id', h.id)),
+  o.status, o.attempts, null, now() - o.ago, o.code, 84, case o.status when 'delivered' then now() - o.ago end, now() - o.ago
+from hook h, (values ('failed', 10, 503, interval '5 days'), ('delivered', 1, 204, interval '2 days')) o (status, attempts, code, ago);
+
+-- Who enrolled first pays a fellowship in three parts: some paid one, one got money back, all owe the rest.
+
+insert into public.students (lead_id, name, academic_year, semester)
+select l.id, '', '2025-26', '1'
+from public.leads l
+join public.pipeline_stages s on s.key = l.status and s.is_won
+where not exists (select from public.students x where x.lead_id = l.id)
+order by l.created_at
+limit 6;
+
+insert into public.fee_plans (assigned_to, team_id, student_id, name, fee_type, academic_year, semester, total_amount, currency)
+select s.assigned_to, s.team_id, s.id, 'Fellowship', 'course_fee', s.academic_year, s.semester, 150000, 'INR'
+from public.students s;
+
+insert into public.fee_installments (assigned_to, team_id, plan_id, student_id, number, amount, currency, due_date)
+select f.assigned_to, f.team_id, f.id, f.student_id, i.place, (i.part ->> 'amount')::numeric, f.currency, (i.part ->> 'due_date')::date
+from public.fee_plans f
+cross join lateral jsonb_array_elements(private.divide_fee(f.total_amount, f.currency, 3, current_date - 40, 2)) with ordinality i (part, place);
+
+insert into public.payments (student_id, amount, payment_method, fee_type, academic_year, semester, due_date, description)
+select s.id, 50000, case when n % 2 = 0 then 'bank_transfer' else 'upi' end, 'course_fee', s.academic_year, s.semester, current_date - 40, 'First part of the fellowship'
+from (select x.*, row_number() over (order by x.student_no) as n from public.students x) s;
+
+insert into private.payment_transactions (gateway, transaction_id, payment_id, status, amount, currency, method, captured_at)
+select 'offline', p.id::text, p.id, 'captured', p.amount, p.currency, p.payment_method, now() - make_interval(days => 2 * n::integer)
+from (select x.*, row_number() over (order by x.id) as n from public.payments x) p
+where n <= 4;
+
+insert into public.refunds (payment_id, amount, currency, reason, status, gateway, transaction_id, processed_at)
+select t.payment_id, 5000, t.currency, 'Scholarship granted later', 'succeeded', t.gateway, t.transaction_id, now() - interval '1 day'
+from private.payment_transactions t
+order by t.captured_at
+limit 1;
+
+select private.payment_settle(p.id) from public.payments p order by p.id;
+
 drop table demo_people;

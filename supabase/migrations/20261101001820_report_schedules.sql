@@ -64,9 +64,11 @@ create index scheduled_reports_of_report on public.scheduled_reports (report_id)
 create index scheduled_reports_by_recipient on public.scheduled_reports using gin (recipients);
 
 alter table public.report_runs
+  -- squawk-ignore adding-foreign-key-constraint
   add column schedule_id uuid references public.scheduled_reports (id) on delete set null,
-  add column slot timestamptz,
-  add constraint report_runs_are_one_per_slot unique (schedule_id, slot);
+  add column slot timestamptz;
+
+create unique index report_runs_are_one_per_slot on public.report_runs (schedule_id, slot);
 
 comment on column public.report_runs.schedule_id is 'The schedule that made it; null for who asked for it.';
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { apiKeyShownSchema } from "@intake/types";
+import { apiKeyShownSchema, reportScheduledSchema } from "@intake/types";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Client, createTeam, createUser, expectData, sql, stack } from "../helpers/index.ts";
 
@@ -22,6 +22,8 @@ interface Names {
   callId: string;
   reminderId: string;
   importId: string;
+  reportId: string;
+  scheduleId: string;
   keyId: string;
   webhookId: string;
   deliveryId: string;
@@ -80,6 +82,20 @@ beforeAll(async () => {
     )
     insert into private.import_state (import_id, claims) select id, '{}' from i returning import_id as id
   `;
+  const report = expectData(
+    await admin.client
+      .from("reports")
+      .insert({ name: "Read me", fields: ["name"] })
+      .select("id")
+      .single(),
+  );
+  const schedule = expectData(
+    await admin.client.rpc("report_schedule", {
+      p_report_id: report.id,
+      p_frequency: "daily",
+      p_time: "09:00",
+    }),
+  );
   const key = expectData(await admin.client.rpc("api_key_create", { p_name: "Read me" }));
   const [delivery] = await sql()<{ id: string; webhook_id: string }[]>`
     with w as (
@@ -104,6 +120,8 @@ beforeAll(async () => {
     callId: call.id,
     reminderId: reminder.id,
     importId: imported?.id ?? "",
+    reportId: report.id,
+    scheduleId: reportScheduledSchema.parse(schedule).schedule_id,
     keyId: apiKeyShownSchema.parse(key).key_id,
     webhookId: delivery?.webhook_id ?? "",
     deliveryId: delivery?.id ?? "",

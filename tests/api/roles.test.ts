@@ -1,6 +1,7 @@
 /** The three roles as their document lists them: what each may do, and what it may not. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { analyticsKpisSchema } from "../../packages/types/src/analytics.ts";
+import { reportBuiltSchema } from "../../packages/types/src/reports.ts";
 import {
   createTeam,
   createUser,
@@ -56,6 +57,28 @@ const total = async (person: Person, of?: Person) => {
   return analyticsKpisSchema.parse(expectData(answer)).total_leads;
 };
 
+/** How many leads a report of the leads of these people counts, as the person reads it, and as a file. */
+async function reported(person: Person, of: Person[]): Promise<[read: number, written: string]> {
+  const built = await person.client.rpc("report_build", {
+    p: {
+      name: unique("Report"),
+      filters: { assigned_to: of.map(({ id }) => id) },
+      aggregations: ["count"],
+    },
+  });
+  const { report_id, preview_data } = reportBuiltSchema.parse(expectData(built));
+  const run = expectData(await person.client.rpc("report_export", { p_report_id: report_id }));
+  const status = async () =>
+    expectData(await person.client.from("report_runs").select("status").eq("id", run.id).single())
+      .status;
+  await expect.poll(status, { timeout: 20_000 }).not.toMatch(/queued|running/);
+  const file = await person.client.storage
+    .from("reports")
+    .download(`${person.id}/${run.id}/report.csv`);
+  expect(file.error).toBeNull();
+  return [Number(preview_data[0]?.count), (await file.data!.text()).trim().split("\r\n")[1]!];
+}
+
 /** Every door of the administration, knocked at by the person. */
 const administration = (person: Person): Record<string, () => PromiseLike<unknown>> => {
   const { client } = person;
@@ -86,7 +109,7 @@ const everywhere = (answer: string) =>
   Object.fromEntries(Object.keys(administration(admin)).map((door) => [door, answer]));
 
 describe("an administrator", () => {
-  it("uses every feature: people, settings, and the leads and figures of everybody", async () => {
+  it("[D3-052] uses every feature: people, settings, and the leads, figures and reports of everybody", async () => {
     expect(await knock(admin)).toEqual(everywhere("done"));
     const ids = [await leadOf(counselor), await leadOf(stranger)];
     expect(await reach(admin, ids)).toEqual([2, 2]);
@@ -96,6 +119,14 @@ describe("an administrator", () => {
     const other = await leadOf(stranger);
     expect(await total(admin, stranger)).toBeGreaterThanOrEqual(1);
     expect(await reach(admin, [other])).toEqual([1, 1]);
+    const [read, written] = await reported(admin, [colleague, stranger]);
+    expect(read).toBeGreaterThanOrEqual(2);
+    expect(written).toBe(String(read));
+    const theirs = expectData(
+      await manager.client.rpc("report_build", { p: { name: unique("Theirs"), fields: ["name"] } }),
+    ) as { report_id: string };
+    const opened = await admin.client.rpc("report_run", { p_report_id: theirs.report_id });
+    expect(opened.error).toBeNull();
     const settings = expectData(await admin.client.from("system_settings").select("key"));
     expect(settings.map(({ key }) => key)).toContain("security.rate_limit.user_writes_per_minute");
   });
@@ -108,7 +139,7 @@ describe("an administrator", () => {
 });
 
 describe("a manager", () => {
-  it("leads the team's leads and sees its figures, and has no part in other teams or the administration", async () => {
+  it("[D3-053] leads the team's leads, sees its figures and reports, and has no part in other teams or the administration", async () => {
     const ids = [await leadOf(counselor), await leadOf(colleague)];
     const foreign = await leadOf(stranger);
     expect(await reach(manager, [...ids, foreign])).toEqual([2, 2]);
@@ -124,6 +155,7 @@ describe("a manager", () => {
     const team = (await total(counselor)) + (await total(colleague));
     expect(await total(manager)).toBe(team);
     expect(await total(manager, stranger)).toBe(0);
+    expect(await reported(manager, [counselor, colleague, stranger])).toEqual([team, String(team)]);
     expect((await manager.client.rpc("me")).data).toMatchObject({
       permissions: expect.arrayContaining(["analytics.view", "reports.view"]),
     });
@@ -163,6 +195,10 @@ describe("a counselor", () => {
       status: 403,
     });
     expectError(await counselor.client.rpc("lead_delete", { p_id: mine }), {
+      code: "42501",
+      details: "permission_denied",
+    });
+    expectError(await counselor.client.rpc("report_templates"), {
       code: "42501",
       details: "permission_denied",
     });

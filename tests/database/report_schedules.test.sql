@@ -15,6 +15,7 @@ from (values
   ('daily', '02:30', null, 'America/New_York', '2026-03-08 07:30+00', '2026-03-09 06:30+00', 'nor does it move the next day'),
   ('daily', '01:30', null, 'America/New_York', '2026-10-31 05:30+00', '2026-11-01 06:30+00', 'an hour that comes twice'),
   ('daily', '01:30', null, 'America/New_York', '2026-11-01 06:30+00', '2026-11-02 06:30+00', 'runs once'),
+  ('daily', '23:30', null, 'America/St_Johns', '2006-10-29 02:30:30+00', '2006-10-29 03:00+00', 'clocks that are put back over midnight bring yesterday''s evening back'),
   ('weekdays', '18:00', null, 'Asia/Kolkata', '2026-03-06 12:30+00', '2026-03-09 12:30+00', 'from Friday to Monday'),
   ('weekly', '09:00', null, 'UTC', '2026-03-02 09:00+00', '2026-03-09 09:00+00', 'on Mondays'),
   ('weekly', '09:00', 0, 'UTC', '2026-03-02 09:00+00', '2026-03-08 09:00+00', 'on Sundays'),

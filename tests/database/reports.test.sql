@@ -213,6 +213,27 @@ select tests.authenticate_as((select stranger from people));
 select is(private.report_cached(r, private.report_plan(r), 10, 0, 86400) -> 'answer', 'null', 'after an hour they are made anew')
 from public.reports r, made m where r.id = m.figures;
 
+-- Two people of whom role, scope and teams are the same
+
+select tests.clear_authentication();
+
+delete from public.team_members where user_id = (select stranger from people);
+
+insert into public.tasks (title, assigned_to) select 'Of the manager', manager from people;
+
+select tests.authenticate_as((select manager from people));
+
+create temp table alike on commit drop as
+select (public.report_build('{"name": "Alike", "dataset": "tasks", "aggregations": ["count"], "is_shared": true}') ->> 'report_id')::uuid as report;
+
+grant select on alike to public;
+
+select is(public.report_run(report, 10, 0, 3600) -> 'data', '[{"count": 1}]', 'one''s own figures') from alike;
+
+select tests.authenticate_as((select stranger from people));
+
+select is(public.report_run(report, 10, 0, 3600) -> 'data', '[{"count": 0}]', 'are kept for oneself alone') from alike;
+
 -- Every template and every column
 
 select tests.authenticate_as((select admin from people));
