@@ -16,84 +16,9 @@ create table private.campaign_bodies (
 
 comment on table private.campaign_bodies is 'The content of a launched campaign with its links as variables, so that each message gets its own.';
 
-create table private.campaign_links (
-  campaign_id uuid not null references public.campaigns (id) on delete cascade,
-  position integer not null,
-  url text not null,
-  primary key (campaign_id, position)
-);
-
-comment on table private.campaign_links is 'The links of a launched campaign: nothing else is ever redirected to.';
-
-create table private.track_key (
-  is_only boolean primary key default true,
-  inner_key bytea not null,
-  outer_key bytea not null,
-  constraint one_track_key check (is_only)
-);
-
-comment on table private.track_key is 'What tracking links are signed with. Made on this project and known to no other.';
-
-insert into private.track_key (inner_key, outer_key)
-select string_agg(uuid_send(gen_random_uuid()), ''), string_agg(uuid_send(gen_random_uuid()), '')
-from generate_series(1, 4);
-
 alter table private.campaign_bodies enable row level security;
 
-alter table private.campaign_links enable row level security;
-
-alter table private.track_key enable row level security;
-
 -- Functions
-
-create function private.track_token(p_kind text, p_communication_id uuid, p_link integer default 0) returns text
-language plpgsql stable security definer set search_path = '' as $$
-declare
-  told bytea := uuid_send(p_communication_id) || substr(int4send(p_link), 3);
-  key private.track_key;
-begin
-  select * into key from private.track_key;
-
-  -- As in HMAC, a hash within a hash, with a key each.
-  return rtrim(translate(encode(
-    told || substr(sha256(key.outer_key || sha256(key.inner_key || convert_to(p_kind, 'UTF8') || told)), 1, 16), 'base64'
-  ), '+/', '-_'), '=');
-end
-$$;
-
-comment on function private.track_token(text, uuid, integer) is 'What stands in a tracking link: the message, the number of the link, and a signature over both and the kind (open, click, unsubscribe).';
-
-create function private.track_read(p_kind text, p_token text, out communication_id uuid, out link integer)
-language plpgsql stable security definer set search_path = '' as $$
-declare
-  told bytea;
-begin
-  if p_token is null or p_token !~ '^[A-Za-z0-9_-]{46}$' then
-    return;
-  end if;
-
-  told := decode(translate(p_token, '-_', '+/') || '==', 'base64');
-  communication_id := encode(substr(told, 1, 16), 'hex')::uuid;
-  link := get_byte(told, 16) * 256 + get_byte(told, 17);
-
-  -- Compared as hashes, so that the time it takes tells nothing.
-  if sha256(convert_to(private.track_token(p_kind, communication_id, link), 'UTF8')) <> sha256(convert_to(p_token, 'UTF8')) then
-    communication_id := null;
-    link := null;
-  end if;
-end
-$$;
-
-comment on function private.track_read(text, text) is 'The message and link that a token names, nulls if it was not made here.';
-
-create function private.track_base() returns text
-language plpgsql stable security definer set search_path = '' as $$
-begin
-  return (select rtrim(v.decrypted_secret, '/') || '/track' from vault.decrypted_secrets v where v.name = 'functions_url');
-end
-$$;
-
-comment on function private.track_base() is 'Where tracking links lead; null while the project has not said where its functions are, and then there are none.';
 
 create function private.prepare_campaign(p_campaign public.campaigns) returns void
 language plpgsql volatile security definer set search_path = '' as $$
@@ -267,8 +192,8 @@ begin
       case p.channel when 'email' then left(private.fill_template(campaign.subject, v.filled, 'line'), 998) end,
       private.fill_template(body.content, v.filled, body.format),
       case when p.channel = 'email' then jsonb_build_object('format', body.format) || case when base is null then '{}' else jsonb_build_object(
-        'tracking_pixel', body.format = 'html',
-        'headers', jsonb_build_object('List-Unsubscribe', '<' || (v.filled ->> 'unsubscribe_url') || '>', 'List-Unsubscribe-Post', 'List-Unsubscribe=One-Click')
+        -- Counted here, so nobody else has to.
+        'tracking_pixel', false, 'unsubscribe_url', v.filled ->> 'unsubscribe_url'
       ) end else '{}' end
     from people p
     cross join lateral (
@@ -458,12 +383,9 @@ select cron.schedule('intake-campaigns', '* * * * *', 'select private.begin_due_
 
 -- Grants
 
-revoke all on private.campaign_bodies, private.campaign_links, private.track_key from public, anon, authenticated, service_role;
+revoke all on private.campaign_bodies from public, anon, authenticated, service_role;
 
 revoke all on function
-  private.track_token(text, uuid, integer),
-  private.track_read(text, text),
-  private.track_base(),
   private.prepare_campaign(public.campaigns),
   private.launch_campaign(),
   private.campaign_values(uuid, uuid, uuid, uuid, text),

@@ -52,6 +52,12 @@ const expectations: Record<string, string> = {
   // The path is the secret; one that is none is not there.
   "calendar GET /{file}": "404",
   "calendar GET /openapi.json": "200",
+  // Each link is signed: one that is not leads nowhere, and every pixel is the same.
+  "track GET /o/{token}": "200",
+  "track GET /c/{token}": "404",
+  "track GET /u/{token}": "404",
+  "track POST /u/{token}": "404",
+  "track GET /openapi.json": "200",
   // Who signed in exports what they see; a link sent outside is the secret itself.
   "reports POST /export": "401 401 401 401 401 422 422 401",
   "reports GET /runs/{id}/file": "401 401 401 401 401 404 404 401",

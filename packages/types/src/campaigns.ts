@@ -175,3 +175,12 @@ export const campaignWithStatsSchema = campaignSchema
   });
 
 export type CampaignWithStats = z.infer<typeof campaignWithStatsSchema>;
+
+/** What the database says of a link to unsubscribe by. */
+export const trackUnsubscribeSchema = z.strictObject({
+  found: z.boolean(),
+  /** Where to ask first, if the organisation has such a page. */
+  page: z.url().optional(),
+});
+
+export type TrackUnsubscribe = z.infer<typeof trackUnsubscribeSchema>;

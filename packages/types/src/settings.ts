@@ -99,6 +99,8 @@ export const knownSettings = {
   "campaigns.max_recipients": z.number().int().min(1).max(1_000_000),
   "campaigns.response_days": z.number().int().min(1).max(365),
   "campaigns.conversion_days": z.number().int().min(1).max(730),
+  "campaigns.unsubscribe_page": z.union([z.literal(""), z.url({ protocol: /^https?$/ }).max(2000)]),
+  "security.rate_limit.track_per_minute": z.number().int().min(0).max(1_000_000),
   "reports.keep_hours": z.number().int().min(1).max(720),
   "reports.allowed_recipients": z.array(z.string()).max(100),
   "retention.deleted_days": z.number().int().min(0).max(3650),

@@ -26,3 +26,11 @@ export const carrierTimeoutMs = 15_000;
 /** The header that replies name: it holds our id, so that they find their thread. */
 export const messageIdOf = (message: OutgoingMessage, from: string): string =>
   `<${message.id}@${from.split("@")[1] ?? "intake.invalid"}>`;
+
+/** By which mail programs unsubscribe with one click (RFC 8058), where the message has such an address. */
+export function unsubscribeHeaders(message: OutgoingMessage): Record<string, string> {
+  const url = message.data.unsubscribe_url;
+  return typeof url === "string" && /^https?:\/\/[^\s<>,]+$/.test(url)
+    ? { "List-Unsubscribe": `<${url}>`, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click" }
+    : {};
+}

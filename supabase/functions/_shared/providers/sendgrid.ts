@@ -5,7 +5,13 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { OutgoingMessage } from "@intake/types";
 import { z } from "zod";
-import { type AttachedFile, type Carrier, carrierTimeoutMs, messageIdOf } from "./carrier.ts";
+import {
+  type AttachedFile,
+  type Carrier,
+  carrierTimeoutMs,
+  messageIdOf,
+  unsubscribeHeaders,
+} from "./carrier.ts";
 import {
   NotConnectedError,
   PermanentError,
@@ -54,6 +60,7 @@ function refusal(error: unknown): Error {
 
 function mailOf(message: OutgoingMessage, from: string, files: AttachedFile[]) {
   const isTracked = message.data.tracking_pixel !== false;
+  const unsubscribed = unsubscribeHeaders(message);
   return {
     from: { email: from, ...(message.from_name ? { name: message.from_name } : {}) },
     subject: message.subject ?? "",
@@ -77,11 +84,15 @@ function mailOf(message: OutgoingMessage, from: string, files: AttachedFile[]) {
       ...(message.reply_to
         ? { "In-Reply-To": message.reply_to, References: message.reply_to }
         : {}),
+      ...unsubscribed,
     },
     trackingSettings: {
       clickTracking: { enable: isTracked, enableText: false },
       openTracking: { enable: isTracked },
-      subscriptionTracking: { enable: message.is_marketing },
+      // A message with an address of ours to unsubscribe by needs none of theirs.
+      subscriptionTracking: {
+        enable: message.is_marketing && Object.keys(unsubscribed).length === 0,
+      },
     },
     ...(files.length > 0
       ? {

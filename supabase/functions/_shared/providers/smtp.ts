@@ -3,7 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { z } from "zod";
-import { type Carrier, carrierTimeoutMs, messageIdOf } from "./carrier.ts";
+import { type Carrier, carrierTimeoutMs, messageIdOf, unsubscribeHeaders } from "./carrier.ts";
 import {
   NotConnectedError,
   PermanentError,
@@ -68,6 +68,7 @@ export function createSmtp(options: SmtpOptions): Carrier {
       disableUrlAccess: true,
     });
     const messageId = messageIdOf(message, from);
+    const headers = unsubscribeHeaders(message);
     try {
       await transport.sendMail({
         messageId,
@@ -78,7 +79,8 @@ export function createSmtp(options: SmtpOptions): Carrier {
         subject: message.subject ?? "",
         [message.data.format === "html" ? "html" : "text"]: message.content,
         ...(message.reply_to ? { inReplyTo: message.reply_to, references: message.reply_to } : {}),
-        ...(message.is_marketing
+        headers,
+        ...(message.is_marketing && Object.keys(headers).length === 0
           ? { list: { unsubscribe: `mailto:${from}?subject=unsubscribe` } }
           : {}),
         attachments: files.map(({ name, mimeType, bytes }) => ({
