@@ -99,6 +99,25 @@ const payAtRazorpay = (order_id: string, more: object = {}) =>
 
 const fault = (input: object) => control("faults", { provider: "razorpay", ...input });
 
+describe("an account at a gateway", () => {
+  it("is connected once its keys were tried", async () => {
+    const connect = (type: string, credentials: object) =>
+      ask(admin, `../admin/integrations/${type}/connect`, { credentials });
+    expect(await connect("razorpay", { key_id: "rzp_test_x", key_secret: "x" })).toMatchObject({
+      status: 422,
+      body: { details: "credentials_refused: webhook_secret is missing" },
+    });
+    const wrong = { key_id: "rzp_test_x", key_secret: "x", webhook_secret: "y" };
+    expect(await connect("razorpay", wrong)).toMatchObject({
+      status: 422,
+      body: { details: expect.stringMatching(/^credentials_refused/) },
+    });
+    expect(await connect("stripe", { secret_key: "sk_x", webhook_secret: "y" })).toMatchObject({
+      status: 422,
+    });
+  });
+});
+
 describe("an order", () => {
   it("[D0-024] is made at Razorpay: {order_id, amount, currency}, amounts in rupees here and in paise there", async () => {
     const made = await order();

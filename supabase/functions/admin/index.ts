@@ -1,17 +1,24 @@
 import { z } from "zod";
 import { createIdentifyCaller } from "../_shared/caller.ts";
 import { connect } from "../_shared/db.ts";
-import { baseEnvSchema, metaEnvSchema, readEnv, serviceEnvSchema } from "../_shared/env.ts";
+import {
+  baseEnvSchema,
+  gatewayEnvSchema,
+  metaEnvSchema,
+  readEnv,
+  serviceEnvSchema,
+} from "../_shared/env.ts";
 import { createLimiter } from "../_shared/limit.ts";
 import { createLogger } from "../_shared/log.ts";
 import { createAccounts } from "./accounts.ts";
 import { createAdmin } from "./app.ts";
 import { createIntegrations, createUsers } from "./store.ts";
-import { metaTester } from "./testers.ts";
+import { metaTester, razorpayTester, stripeTester } from "./testers.ts";
 
 const env = readEnv(
   baseEnvSchema
     .extend(metaEnvSchema.shape)
+    .extend(gatewayEnvSchema.shape)
     .extend(serviceEnvSchema.shape)
     .extend({ SUPABASE_ANON_KEY: z.string().min(1) }),
 );
@@ -28,6 +35,8 @@ Deno.serve(
         version: env.META_GRAPH_VERSION,
         appSecret: env.META_APP_SECRET,
       }),
+      razorpay: razorpayTester({ baseUrl: env.RAZORPAY_API_URL }),
+      stripe: stripeTester({ baseUrl: env.STRIPE_API_URL }),
     },
     users: createUsers(db),
     accounts: createAccounts({ url: env.SUPABASE_URL, key: env.SUPABASE_SERVICE_ROLE_KEY }),

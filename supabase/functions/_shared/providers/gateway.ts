@@ -72,6 +72,8 @@ export interface Checkout {
 
 export interface Gateway {
   readonly name: PaymentGateway;
+  /** The cheapest call that needs the credentials. */
+  check(signal?: AbortSignal): Promise<void>;
   /** Makes the order, or finds the one that was made. */
   createOrder(request: OrderRequest, signal?: AbortSignal): Promise<string>;
   findOrder(paymentId: string, signal?: AbortSignal): Promise<string | null>;

@@ -209,6 +209,9 @@ export function createRazorpay(options: RazorpayOptions): Gateway {
 
   return {
     name: "razorpay",
+    async check(signal) {
+      await call("payments?count=1", listOf(paymentSchema), signal);
+    },
     findOrder,
     async createOrder(request, signal) {
       const known = request.mayExist ? await findOrder(request.paymentId, signal) : null;

@@ -248,6 +248,9 @@ export function createStripe(options: StripeOptions): Gateway {
 
   return {
     name: "stripe",
+    async check(signal) {
+      await call("balance", z.looseObject({ object: z.literal("balance") }), signal);
+    },
     findOrder,
     async createOrder(request, signal) {
       // A key is remembered for a day; after that the intent is to be found by what it says.
