@@ -17,7 +17,7 @@ begin
         'status', i.status,
         'path', '/functions/v1/webhooks/' || r.route,
         'url', coalesce(base, '/functions/v1') || '/webhooks/' || r.route,
-        'verify_token', private.mask_secret(nullif(private.integration_credentials(i.type) ->> 'verify_token', ''))
+        'verify_token', case i.type when 'facebook' then private.mask_secret(nullif(private.integration_credentials(i.type) ->> 'verify_token', '')) end
       )
       order by i.name, r.route
     )

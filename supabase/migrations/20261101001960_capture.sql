@@ -32,7 +32,7 @@ comment on column public.custom_fields.key is 'The key in leads.custom_fields.';
 
 comment on column public.custom_fields.options is 'What a choice may be.';
 
-comment on column public.custom_fields.is_on_forms is 'Whether forms may ask for it.';
+comment on column public.custom_fields.is_on_forms is 'Whether forms may ask for it; what is not is refused from them.';
 
 create table private.capture_requests (
   key_id uuid not null references public.api_keys (id) on delete cascade,
@@ -185,10 +185,10 @@ begin
 
   select f.key into wrong
   from public.custom_fields f
-  where f.entity = 'lead' and f.is_on_forms
+  where f.entity = 'lead'
     and case
       when coalesce(custom ->> f.key, '') = '' then f.is_required
-      else not private.custom_field_fits(f, custom ->> f.key)
+      else not f.is_on_forms or not private.custom_field_fits(f, custom ->> f.key)
     end
   order by f.position, f.key
   limit 1;

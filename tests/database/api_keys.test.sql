@@ -161,6 +161,14 @@ select ok(
 
 select ok((select c -> 'webhook_urls' @> '[{"type": "facebook", "path": "/functions/v1/webhooks/meta"}]' from public.settings_config() c), 'and where providers deliver');
 
+select tests.clear_authentication();
+
+select private.integration_connect('facebook', '{"access_token": "x", "verify_token": "a token for Meta to verify"}');
+
+select tests.authenticate_as((select admin from people));
+
+select ok((select c -> 'webhook_urls' @> '[{"type": "facebook", "verify_token": "••••rify"}]' and c::text !~ 'for Meta' from public.settings_config() c), 'with the token to verify, masked');
+
 select * from finish();
 
 rollback;

@@ -114,6 +114,8 @@ select throws_ok($$select pg_temp.send('{"answers": {"email": "f@capture.test"},
 
 select throws_ok($$select pg_temp.send('{"answers": {"email": "f@capture.test", "age": "old"}, "custom_fields": {"intake_term": "autumn"}}')$$, 'PT422', null, 'a number is one');
 
+select throws_ok($$select pg_temp.send('{"answers": {"email": "f@capture.test", "internal": "x"}, "custom_fields": {"intake_term": "autumn"}}')$$, 'PT422', null, 'what is not for forms is not filled in by one');
+
 select lives_ok($$select pg_temp.send('{"answers": {"email": "f@capture.test", "age": "17"}, "custom_fields": {"intake_term": "autumn"}}')$$, 'what fits is taken');
 
 select is((pg_temp.of('f@capture.test')).custom_fields, '{"intake_term": "autumn", "age": "17"}', 'under its keys');

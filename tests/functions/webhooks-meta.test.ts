@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parseJsonBytes } from "../../supabase/functions/_shared/json.ts";
 import { createLogger } from "../../supabase/functions/_shared/log.ts";
 import { createWebhooks } from "../../supabase/functions/webhooks/app.ts";
-import type { InboxEvent } from "../../supabase/functions/webhooks/deps.ts";
+import type { InboxEvent, WebhooksDeps } from "../../supabase/functions/webhooks/deps.ts";
 
 const appSecret = "app secret of a test";
 
@@ -15,9 +15,7 @@ const others = {
   stripe: { secrets: async () => [] },
 };
 
-function open(
-  secrets: { appSecret?: string; verifyToken?: string } = { appSecret, verifyToken: "verify me" },
-) {
+function open(secrets: WebhooksDeps["meta"] = { appSecret, verifyToken: "verify me" }) {
   const stored = new Map<string, InboxEvent>();
   const rejections: string[] = [];
   const app = createWebhooks({
@@ -85,6 +83,15 @@ describe("the verification", () => {
     const response = await ask(query);
     expect(response.status).toBe(403);
     expect(await response.json()).toMatchObject({ code: "42501", details: "verify_token_invalid" });
+  });
+
+  it("takes the token of the connected integration before the environment's", async () => {
+    const stored = (token: string | undefined) =>
+      open({ appSecret, verifyToken: "verify me", storedVerifyToken: async () => token }).app;
+    expect((await ask(good, stored("another token"))).status).toBe(403);
+    const other = { ...good, "hub.verify_token": "another token" };
+    expect((await ask(other, stored("another token"))).status).toBe(200);
+    expect((await ask(good, stored(undefined))).status).toBe(200);
   });
 
   it("refuses everybody while no token is set", async () => {

@@ -24,7 +24,12 @@ export interface Inbox {
 
 export interface WebhooksDeps extends Surroundings {
   inbox: Inbox;
-  meta: { appSecret?: string | undefined; verifyToken?: string | undefined };
+  meta: {
+    appSecret?: string | undefined;
+    verifyToken?: string | undefined;
+    /** Of the connected integration; comes before the environment's. */
+    storedVerifyToken?(): Promise<string | undefined>;
+  };
   sendgrid: {
     /** Of the signed event webhook, base64 as SendGrid shows it. */
     publicKey(): Promise<string | undefined>;

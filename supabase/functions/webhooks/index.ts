@@ -25,6 +25,7 @@ const env = readEnv(
 const log = createLogger({ function: "webhooks" });
 const db = connect(env.SUPABASE_DB_URL, { name: "webhooks", max: 6 });
 
+const facebook = storedCredentials(db, "facebook");
 const sendgrid = storedCredentials(db, "sendgrid");
 const twilio = storedCredentials(db, "twilio");
 
@@ -32,7 +33,11 @@ const secrets = createWebhookSecrets(db, env);
 
 const app = createWebhooks({
   inbox: createInbox(db, log),
-  meta: { appSecret: env.META_APP_SECRET, verifyToken: env.META_VERIFY_TOKEN },
+  meta: {
+    appSecret: env.META_APP_SECRET,
+    verifyToken: env.META_VERIFY_TOKEN,
+    storedVerifyToken: async () => (await facebook()).verify_token,
+  },
   sendgrid: {
     publicKey: async () => (await sendgrid()).webhook_public_key ?? env.SENDGRID_WEBHOOK_PUBLIC_KEY,
   },

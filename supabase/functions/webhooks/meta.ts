@@ -94,7 +94,7 @@ export function mountMeta(app: App, deps: WebhooksDeps): void {
         403: { description: "The token is not ours" },
       },
     },
-    (c) => answerMetaChallenge(c, meta.verifyToken),
+    async (c) => answerMetaChallenge(c, (await meta.storedVerifyToken?.()) ?? meta.verifyToken),
   );
 
   app.route(
