@@ -204,6 +204,17 @@ describe("what is refused", () => {
     expect(taken).toEqual([]);
   });
 
+  it.each(["application/json", form])("is a body of %s that is not UTF-8", async (type) => {
+    const { app, taken } = open();
+    const response = await app.request("/capture/leads", {
+      method: "POST",
+      body: new Uint8Array([...Buffer.from('{"name":"'), 0xff, ...Buffer.from('"}')]),
+      headers: { "content-type": type, "x-api-key": key },
+    });
+    expect(await codeOf(response)).toBe("422 body_invalid");
+    expect(taken).toEqual([]);
+  });
+
   it("is a body of 10 MB, before it is read", async () => {
     const { post, taken, asked } = open();
     const big = JSON.stringify({ name: "x".repeat(10 * 1024 * 1024) });
