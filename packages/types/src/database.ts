@@ -1111,6 +1111,65 @@ export type Database = {
           },
         ];
       };
+      campaign_insights_daily: {
+        Row: {
+          campaign_id: string;
+          clicks: number;
+          currency: string;
+          day: string;
+          impressions: number;
+          leads: number;
+          revenue: number;
+          spend: number;
+          synced_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          campaign_id: string;
+          clicks?: number;
+          currency: string;
+          day: string;
+          impressions?: number;
+          leads?: number;
+          revenue?: number;
+          spend?: number;
+          synced_at?: string;
+        };
+        Update: {
+          campaign_id?: string;
+          clicks?: number;
+          currency?: string;
+          day?: string;
+          impressions?: number;
+          leads?: number;
+          revenue?: number;
+          spend?: number;
+          synced_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "campaign_insights_daily_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaign_insights";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_insights_daily_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "campaign_insights_daily_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaigns_with_stats";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       campaign_recipients: {
         Row: {
           campaign_id: string;
@@ -1171,6 +1230,13 @@ export type Database = {
           unsubscribed_at?: string | null;
         };
         Relationships: [
+          {
+            foreignKeyName: "campaign_recipients_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaign_insights";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "campaign_recipients_campaign_id_fkey";
             columns: ["campaign_id"];
@@ -1580,6 +1646,13 @@ export type Database = {
           version?: number;
         };
         Relationships: [
+          {
+            foreignKeyName: "communications_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaign_insights";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "communications_campaign_id_fkey";
             columns: ["campaign_id"];
@@ -6441,6 +6514,238 @@ export type Database = {
           },
         ];
       };
+      sync_clients: {
+        Row: {
+          created_at: string;
+          device: string;
+          generation: number;
+          id: string;
+          last_push_at: string | null;
+          last_sync_at: string | null;
+          pending: number;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          device?: string;
+          generation?: number;
+          id: string;
+          last_push_at?: string | null;
+          last_sync_at?: string | null;
+          pending?: number;
+          user_id: string;
+        };
+        Update: {
+          created_at?: string;
+          device?: string;
+          generation?: number;
+          id?: string;
+          last_push_at?: string | null;
+          last_sync_at?: string | null;
+          pending?: number;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sync_clients_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_clients_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_clients_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_clients_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      sync_conflicts: {
+        Row: {
+          base: Json | null;
+          created_at: string;
+          field: string;
+          id: string;
+          lead_id: string | null;
+          mine: Json | null;
+          resolution: string;
+          resolved_at: string | null;
+          row_id: string;
+          theirs: Json | null;
+          type: string;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          base?: Json | null;
+          created_at?: string;
+          field: string;
+          id?: string;
+          lead_id?: string | null;
+          mine?: Json | null;
+          resolution: string;
+          resolved_at?: string | null;
+          row_id: string;
+          theirs?: Json | null;
+          type: string;
+          user_id: string;
+        };
+        Update: {
+          base?: Json | null;
+          created_at?: string;
+          field?: string;
+          id?: string;
+          lead_id?: string | null;
+          mine?: Json | null;
+          resolution?: string;
+          resolved_at?: string | null;
+          row_id?: string;
+          theirs?: Json | null;
+          type?: string;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sync_conflicts_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_conflicts_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_crm";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_conflicts_lead_id_fkey";
+            columns: ["lead_id"];
+            isOneToOne: false;
+            referencedRelation: "leads_list";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_conflicts_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_conflicts_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_conflicts_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_conflicts_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      sync_log: {
+        Row: {
+          agent_id: string;
+          client_id: string;
+          counts: NonNullable<Json>;
+          error: string | null;
+          finished_at: string;
+          id: string;
+          started_at: string;
+          status: string;
+          type: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          agent_id: string;
+          client_id: string;
+          counts?: NonNullable<Json>;
+          error?: string | null;
+          finished_at?: string;
+          id?: string;
+          started_at: string;
+          status: string;
+          type: string;
+        };
+        Update: {
+          agent_id?: string;
+          client_id?: string;
+          counts?: NonNullable<Json>;
+          error?: string | null;
+          finished_at?: string;
+          id?: string;
+          started_at?: string;
+          status?: string;
+          type?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "sync_log_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_log_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_log_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "sync_log_agent_id_fkey";
+            columns: ["agent_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "sync_log_client_id_fkey";
+            columns: ["client_id"];
+            isOneToOne: false;
+            referencedRelation: "sync_clients";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       system_metrics: {
         Row: {
           metric_type: string;
@@ -6637,6 +6942,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "user_profiles";
             referencedColumns: ["user_id"];
+          },
+          {
+            foreignKeyName: "tasks_campaign_id_fkey";
+            columns: ["campaign_id"];
+            isOneToOne: false;
+            referencedRelation: "campaign_insights";
+            referencedColumns: ["id"];
           },
           {
             foreignKeyName: "tasks_campaign_id_fkey";
@@ -7150,6 +7462,28 @@ export type Database = {
             referencedColumns: ["id"];
           },
         ];
+      };
+      campaign_insights: {
+        Row: {
+          account_currency: string;
+          campaign_id: string | null;
+          campaign_name: string;
+          clicks: number;
+          CPL: number | null;
+          date_start: string;
+          date_stop: string;
+          id: string;
+          impressions: number;
+          leads: number;
+          objective: string | null;
+          revenue: number;
+          ROAS: number | null;
+          spend: number;
+          status: string;
+          synced_at: string;
+        };
+        ComputedFields: never;
+        Relationships: [];
       };
       campaigns_with_stats: {
         Row: {
@@ -9454,6 +9788,33 @@ export type Database = {
       };
       settings_config: { Args: Record<PropertyKey, never>; Returns: Json };
       soft_delete: { Args: { p_id: string; p_table: string }; Returns: undefined };
+      sync_force: { Args: { p_agent_id?: string }; Returns: number };
+      sync_full: {
+        Args: { p_client_id?: string; p_limit?: number; p_types?: string[] };
+        Returns: Json;
+      };
+      sync_ids: { Args: { p_buckets?: string[]; p_type: string }; Returns: Json };
+      sync_last: { Args: { p_agent_id?: string }; Returns: string };
+      sync_pull: {
+        Args: { p_client_id?: string; p_cursor?: string; p_limit?: number; p_types?: string[] };
+        Returns: Json;
+      };
+      sync_push: { Args: { p_client_id: string; p_device?: string; p_ops: Json }; Returns: Json };
+      sync_report: {
+        Args: {
+          p_client_id: string;
+          p_counts?: Json;
+          p_device?: string;
+          p_error?: string;
+          p_pending?: number;
+          p_started_at?: string;
+          p_status: string;
+          p_type: string;
+        };
+        Returns: string;
+      };
+      sync_rows: { Args: { p_ids: string[]; p_type: string }; Returns: Json };
+      sync_status: { Args: { p_agent_id?: string }; Returns: Json };
       unmerge: { Args: { p_merge_id: string }; Returns: Json };
       user_set_access: {
         Args: { p_is_active?: boolean; p_role?: string; p_user_id: string };

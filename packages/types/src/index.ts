@@ -51,6 +51,7 @@ export * from "./settings.ts";
 export * from "./sla.ts";
 export * from "./soft-deletion.ts";
 export * from "./students.ts";
+export * from "./sync.ts";
 export * from "./system-health.ts";
 export * from "./tasks.ts";
 export * from "./templates.ts";
