@@ -54,6 +54,7 @@ const commits =
 const accepted: Record<string, string> = {
   "function_search_path_mutable private.refresh_scores": commits,
   "function_search_path_mutable private.sla_catch_up": commits,
+  "function_search_path_mutable private.webhooks_catch_up": commits,
 };
 
 async function advisors(): Promise<void> {
