@@ -310,7 +310,7 @@ begin
     label := ltrim(part ->> 'field', '-');
 
     if is_figures then
-      cell := cells[array_position(labels, label)];
+      cell := case when label = any (labels) then format('%I', label) end;
     else
       cell := (select format('t.%I', c.name) from private.report_columns c where c.dataset = of_set.dataset and c.name = label);
     end if;
@@ -324,7 +324,7 @@ begin
 
   -- Every row has one place, so that pages neither repeat nor lose one.
   orders := orders || case
-    when is_figures then groups
+    when is_figures then array(select format('%I', l) from unnest(labels[1:cardinality(groups)]) l)
     when orders = '{}' then array[format('t.%I desc', of_set.date_column), 't.id desc']
     else array['t.id']
   end;
@@ -363,7 +363,12 @@ begin
   end if;
 
   execute format(
-    'select (select coalesce(jsonb_agg(to_jsonb(q)), ''[]'') from (%1$s%2$s limit %3$s offset %4$s) q), (select count(*) from (%1$s) n)',
+    case when (p_plan ->> 'is_figures')::boolean
+      -- Figures are made once, for the page and for the count.
+      then 'with n as materialized (%1$s)
+        select (select coalesce(jsonb_agg(to_jsonb(q)), ''[]'') from (select * from n%2$s limit %3$s offset %4$s) q), (select count(*) from n)'
+      else 'select (select coalesce(jsonb_agg(to_jsonb(q)), ''[]'') from (%1$s%2$s limit %3$s offset %4$s) q), (select count(*) from (%1$s) n)'
+    end,
     p_plan ->> 'query', p_plan ->> 'order', p_limit, p_offset
   ) into data, row_count;
 end
