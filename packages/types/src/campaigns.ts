@@ -184,3 +184,58 @@ export const trackUnsubscribeSchema = z.strictObject({
 });
 
 export type TrackUnsubscribe = z.infer<typeof trackUnsubscribeSchema>;
+
+const graphId = z.union([z.string(), z.number()]).transform(String);
+
+/** A campaign as Meta's Graph API gives it. */
+export const metaCampaignSchema = z.looseObject({
+  id: graphId,
+  name: z.string(),
+  objective: z.string().optional(),
+  effective_status: z.string(),
+});
+
+export type MetaCampaign = z.infer<typeof metaCampaignSchema>;
+
+const metaActionsSchema = z.array(z.looseObject({ action_type: z.string(), value: z.string() }));
+
+/** What a campaign did on a day, as Meta's Graph API gives it: figures are texts. */
+export const metaInsightSchema = z.looseObject({
+  campaign_id: graphId,
+  campaign_name: z.string().optional(),
+  objective: z.string().optional(),
+  account_currency: z.string().optional(),
+  spend: z.string().optional(),
+  impressions: z.string().optional(),
+  clicks: z.string().optional(),
+  actions: metaActionsSchema.optional(),
+  action_values: metaActionsSchema.optional(),
+  date_start: z.iso.date(),
+  date_stop: z.iso.date(),
+});
+
+export type MetaInsight = z.infer<typeof metaInsightSchema>;
+
+/** A row of the view `campaign_insights`: Meta's own keys, and what follows from them. */
+export const campaignInsightSchema = z.strictObject({
+  id: z.uuid(),
+  campaign_id: z.string(),
+  campaign_name: z.string(),
+  objective: z.string().nullable(),
+  status: z.enum(campaignStatuses),
+  date_start: z.iso.date(),
+  date_stop: z.iso.date(),
+  account_currency: z.string(),
+  spend: z.number(),
+  impressions: z.number().int(),
+  clicks: z.number().int(),
+  leads: z.number().int(),
+  revenue: z.number(),
+  /** spend / leads */
+  CPL: z.number().nullable(),
+  /** revenue / spend */
+  ROAS: z.number().nullable(),
+  synced_at: z.string(),
+});
+
+export type CampaignInsight = z.infer<typeof campaignInsightSchema>;

@@ -3,6 +3,7 @@ import { z } from "zod";
 
 /** What each kind of job carries: ids, never copies of personal data. */
 export const jobPayloads = {
+  "meta.insights": z.object({ schedule: z.string().optional() }),
   "campaign.step": z.object({ campaign_id: z.uuid() }),
   "inbox.meta": z.object({ inbox_id: z.uuid() }),
   "inbox.razorpay": z.object({ inbox_id: z.uuid() }),

@@ -17,10 +17,11 @@ import { createMetaClient } from "../_shared/providers/meta.ts";
 import { createStorage } from "../_shared/storage.ts";
 import { createWorker } from "./app.ts";
 import { createDrainer } from "./drain.ts";
-import { documentHandlers } from "./handlers/documents.ts";
 import { campaignHandlers } from "./handlers/campaigns.ts";
+import { documentHandlers } from "./handlers/documents.ts";
 import { exportHandlers } from "./handlers/exports.ts";
 import { importHandlers } from "./handlers/imports.ts";
+import { insightHandlers } from "./handlers/insights.ts";
 import { maintenanceHandlers } from "./handlers/maintenance.ts";
 import { messageHandlers } from "./handlers/messages.ts";
 import { metaHandlers } from "./handlers/meta.ts";
@@ -65,6 +66,7 @@ const drainer = createDrainer({
     ...importHandlers(db, storage),
     ...exportHandlers(db, storage),
     ...campaignHandlers(db),
+    ...insightHandlers(db, meta),
     ...webhookHandlers(
       createDeliveries(db),
       createPostOutside({ allowPrivate: env.WEBHOOKS_ALLOW_PRIVATE }),

@@ -16,6 +16,7 @@ export const campaigns: ModuleExpectations = {
     `insert into public.campaign_recipients (campaign_id, position, lead_id, channel) values ('${ids.row}', 1, '${ids.lead}', 'email')`,
     `insert into realtime.messages (topic, extension, event, payload, private) values ('campaign:${ids.row}', 'broadcast', 'matrix', '{}', true)`,
     `insert into public.campaigns (id, name, type, provider, external_id) values ('${ids.fresh}', 'Matrix', 'ads', 'meta', 'matrix')`,
+    `insert into public.campaign_insights_daily (campaign_id, day, currency) values ('${ids.fresh}', '2026-01-01', 'INR')`,
   ],
   relations: {
     "public.campaigns": {
@@ -56,6 +57,32 @@ export const campaigns: ModuleExpectations = {
       delete: [
         `delete from public.campaign_recipients where campaign_id = '${ids.row}'`,
         serviceOnly,
+      ],
+    },
+    "public.campaign_insights_daily": {
+      grants: { authenticated: "select", service_role: all },
+      select: [
+        `select from public.campaign_insights_daily where campaign_id = '${ids.fresh}'`,
+        "- . .  . .  + +  + +",
+      ],
+      insert: [
+        `insert into public.campaign_insights_daily (campaign_id, day, currency) values ('${ids.fresh}', '2026-01-02', 'INR')`,
+        serviceOnly,
+      ],
+      update: [
+        `update public.campaign_insights_daily set leads = 1 where campaign_id = '${ids.fresh}'`,
+        serviceOnly,
+      ],
+      delete: [
+        `delete from public.campaign_insights_daily where campaign_id = '${ids.fresh}'`,
+        serviceOnly,
+      ],
+    },
+    "public.campaign_insights": {
+      grants: { authenticated: "select", service_role: "select" },
+      select: [
+        `select from public.campaign_insights where id = '${ids.fresh}'`,
+        "- . .  . .  + +  + +",
       ],
     },
     "public.campaigns_with_stats": {

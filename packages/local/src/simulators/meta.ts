@@ -117,6 +117,12 @@ export function createMeta(options: MetaOptions, journal: Journal, faults: Fault
           return await verify(typeof input.token === "string" ? input.token : undefined);
         case "POST settings":
           return configure(input);
+        case "GET account":
+          return { id: objects.ads.accountId };
+        case "POST campaigns":
+          return objects.ads.createCampaign(input);
+        case "POST insights":
+          return objects.ads.setDay(input);
         case "GET token":
           return { access_token: options.accessToken };
         default:

@@ -1,6 +1,13 @@
-// Meta's Graph API, as far as leads need it. Only reads: a call may be made again without harm.
+// Meta's Graph API, as far as leads and campaigns need it. Only reads: a call may be made again without harm.
 
-import { type MetaLead, metaLeadSchema } from "@intake/types";
+import {
+  type MetaCampaign,
+  type MetaInsight,
+  type MetaLead,
+  metaCampaignSchema,
+  metaInsightSchema,
+  metaLeadSchema,
+} from "@intake/types";
 import { z } from "zod";
 import { hmacSha256Hex } from "../crypto.ts";
 import { type Answer, type Fetch, getJson } from "./http.ts";
@@ -45,6 +52,18 @@ export interface MetaClient {
     signal?: AbortSignal,
   ): Promise<Page<MetaLead>>;
   formsOfPage(pageId: string, cursor: string | null, signal?: AbortSignal): Promise<Page<MetaForm>>;
+  campaignsOfAccount(
+    accountId: string,
+    cursor: string | null,
+    signal?: AbortSignal,
+  ): Promise<Page<MetaCampaign>>;
+  /** What each campaign did on each day, both days included. */
+  insightsOfAccount(
+    accountId: string,
+    range: { since: string; until: string },
+    cursor: string | null,
+    signal?: AbortSignal,
+  ): Promise<Page<MetaInsight>>;
 }
 
 const leadFields =
@@ -72,6 +91,15 @@ const pageOf = <Item extends z.ZodType>(item: Item) =>
   });
 
 const leadPageSchema = pageOf(metaLeadSchema);
+
+const campaignFields = "id,name,objective,effective_status";
+
+const campaignPageSchema = pageOf(metaCampaignSchema);
+
+const insightFields =
+  "campaign_id,campaign_name,objective,account_currency,spend,impressions,clicks,actions,action_values,date_start,date_stop";
+
+const insightPageSchema = pageOf(metaInsightSchema);
 
 const formPageSchema = pageOf(z.looseObject({ id, name: z.string().optional() }));
 
@@ -129,6 +157,12 @@ export function createMetaClient(options: MetaOptions): MetaClient {
 
   const isId = (text: string) => /^\d{1,32}$/.test(text);
 
+  const accountOf = (text: string) => {
+    const digits = /^(?:act_)?(\d{1,32})$/.exec(text)?.[1];
+    if (!digits) throw new PermanentError("an ad account id is act_ and digits");
+    return `act_${digits}`;
+  };
+
   return {
     async lead(leadgenId, signal) {
       if (!isId(leadgenId)) throw new PermanentError("a leadgen id has digits only");
@@ -148,6 +182,25 @@ export function createMetaClient(options: MetaOptions): MetaClient {
       if (!isId(pageId)) throw new PermanentError("a page id has digits only");
       const query = { fields: "id,name", limit: "100", ...(cursor ? { after: cursor } : {}) };
       const page = await get(`${pageId}/leadgen_forms`, query, formPageSchema, signal);
+      return { items: page.data, cursor: nextCursor(page.paging) };
+    },
+    async campaignsOfAccount(accountId, cursor, signal) {
+      const query = { fields: campaignFields, limit: "100", ...(cursor ? { after: cursor } : {}) };
+      const path = `${accountOf(accountId)}/campaigns`;
+      const page = await get(path, query, campaignPageSchema, signal);
+      return { items: page.data, cursor: nextCursor(page.paging) };
+    },
+    async insightsOfAccount(accountId, range, cursor, signal) {
+      const query = {
+        level: "campaign",
+        time_increment: "1",
+        time_range: JSON.stringify(range),
+        fields: insightFields,
+        limit: "100",
+        ...(cursor ? { after: cursor } : {}),
+      };
+      const path = `${accountOf(accountId)}/insights`;
+      const page = await get(path, query, insightPageSchema, signal);
       return { items: page.data, cursor: nextCursor(page.paging) };
     },
   };

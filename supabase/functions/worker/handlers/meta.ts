@@ -130,7 +130,7 @@ function backfillForm(db: Database, meta: MetaClient): Handler {
 }
 
 /** Shows the integration as failing when Meta does not take our credentials. */
-function showingFailure(db: Database, handler: Handler): Handler {
+export function showingFailure(db: Database, handler: Handler): Handler {
   return async (context) => {
     try {
       return await handler(context);

@@ -1,9 +1,11 @@
 // The part of the Graph API that a lead integration reads: one lead, a form, a form's leads for a
-// backfill, a page's forms and its webhook subscription. Bodies and errors are Graph's.
+// backfill, a page's forms and its webhook subscription, an ad account's campaigns and what they did.
+// Bodies and errors are Graph's.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Fault } from "../faults.ts";
 import { type Exchange, parseObject, sendJson } from "../http.ts";
+import { type AdDay, daysIn, insightFields } from "./ads.ts";
 import { type Form, isId, type Lead, type Objects } from "./objects.ts";
 
 interface GraphContext {
@@ -193,6 +195,57 @@ function filterLeads(leads: Lead[], filtering: string | null): Lead[] {
   }, leads);
 }
 
+function timeRange(text: string | null): { since: string; until: string } {
+  try {
+    const { since, until } = JSON.parse(text ?? "") as Record<string, unknown>;
+    const isDay = (day: unknown): day is string =>
+      typeof day === "string" && /^\d{4}-\d{2}-\d{2}$/.test(day);
+    if (isDay(since) && isDay(until) && since <= until) return { since, until };
+  } catch {
+    // Refused below.
+  }
+  throw new GraphError(400, 100, "(#100) param time_range must be non-empty.");
+}
+
+/** An ad account: its campaigns, and per campaign and day what they did. */
+function resolveAccount(url: URL, edge: string | undefined, objects: Objects): unknown {
+  const { ads } = objects;
+  const wanted = url.searchParams.get("fields");
+  if (edge === "campaigns") {
+    return page([...ads.campaigns.values()], url, (campaign) => {
+      const { id, name, objective, effective_status: status } = campaign;
+      const known = {
+        name: () => name,
+        objective: () => objective,
+        effective_status: () => status,
+        id: () => id,
+      };
+      return select(wanted, ["id"], known, "Campaign", campaign, objects);
+    });
+  }
+  if (edge !== "insights") throw doesNotExist("GET", ads.accountId);
+  if (
+    url.searchParams.get("level") !== "campaign" ||
+    url.searchParams.get("time_increment") !== "1"
+  ) {
+    throw new GraphError(400, 100, "(#100) Only campaigns by day are simulated");
+  }
+  const range = timeRange(url.searchParams.get("time_range"));
+  const show = (day: AdDay) => {
+    const row: Record<string, unknown> = {};
+    for (const name of (wanted ?? "impressions,spend").split(",")) {
+      const read = insightFields[name];
+      if (!read && !name.startsWith("date_")) {
+        throw new GraphError(400, 100, `(#100) ${name} is not valid for fields param.`);
+      }
+      const value = read?.(day, ads.campaigns.get(day.campaign_id)!);
+      if (value !== undefined) row[name] = value;
+    }
+    return { ...row, date_start: day.date, date_stop: day.date };
+  };
+  return page(daysIn(ads, range), url, show);
+}
+
 /** Graph takes a parameter from the query, from a form or from JSON. */
 function parameter({ url, headers, body }: Exchange, name: string): string | null {
   const text = body.toString("utf8");
@@ -222,6 +275,7 @@ function resolve(exchange: Exchange, context: GraphContext): unknown {
   const isPage = [...objects.forms.values()].some((candidate) => candidate.page_id === id);
 
   if (method === "GET") {
+    if (id === objects.ads.accountId) return resolveAccount(url, edge, objects);
     if (lead && !edge) return showLead(lead);
     if (form && !edge) return showForm(form);
     if (form && edge === "leads") {

@@ -1,6 +1,7 @@
 // The page, forms and leads that the simulated Meta holds.
 
 import { ControlError } from "../http.ts";
+import { createAds } from "./ads.ts";
 
 export interface Question {
   id: string;
@@ -137,6 +138,7 @@ export function createObjects() {
 
   return {
     pageId,
+    ads: createAds(newId),
     defaultForm,
     forms,
     leads,
