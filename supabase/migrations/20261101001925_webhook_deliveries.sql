@@ -89,12 +89,15 @@ comment on function private.webhook_payload(public.activities) is 'What an outsi
 
 create function private.webhooks_enqueue(p_webhook_id uuid default null) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
+declare
+  -- Once: an index is not asked for what may change from row to row.
+  moment constant timestamptz := clock_timestamp();
 begin
   return (
     select count(private.enqueue('webhook.deliver', jsonb_build_object('webhook_id', w.id), p_dedupe_key => w.id::text, p_max_attempts => 3))
     from public.webhooks w
     where w.is_active and (p_webhook_id is null or w.id = p_webhook_id)
-      and exists (select from public.webhook_deliveries d where d.webhook_id = w.id and d.next_at <= clock_timestamp())
+      and exists (select from public.webhook_deliveries d where d.webhook_id = w.id and d.next_at <= moment)
   );
 end
 $$;
@@ -152,6 +155,7 @@ comment on procedure private.webhooks_catch_up(integer) is 'Run every minute: sw
 create function private.webhook_next(p_webhook_id uuid) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
+  moment constant timestamptz := clock_timestamp();
   webhook public.webhooks;
   delivery public.webhook_deliveries;
 begin
@@ -163,11 +167,11 @@ begin
 
   update public.webhook_deliveries d
   -- Whoever sends says soon what came of it, or is taken as lost.
-  set attempts = d.attempts + 1, last_attempt_at = clock_timestamp(), next_at = clock_timestamp() + interval '2 minutes'
+  set attempts = d.attempts + 1, last_attempt_at = moment, next_at = moment + interval '2 minutes'
   where d.id = (
     select x.id
     from public.webhook_deliveries x
-    where x.webhook_id = p_webhook_id and x.next_at <= clock_timestamp()
+    where x.webhook_id = p_webhook_id and x.next_at <= moment
     order by x.next_at, x.id
     limit 1
     for update skip locked

@@ -271,6 +271,39 @@ select cmp_ok(private.webhooks_prune(), '>=', 1, 'old deliveries go');
 
 select is_empty($$select from public.webhook_deliveries where id = private.uuid_v7_since(now() - interval '31 days')$$, 'by themselves');
 
+-- What every minute asks is asked of an index, however much waits for later
+
+create function pg_temp.plan_of(p_query text) returns text language plpgsql as $$
+declare
+  line text;
+  plan text := '';
+begin
+  for line in execute 'explain (costs off) ' || p_query loop
+    plan := plan || line || E'\n';
+  end loop;
+
+  return plan;
+end
+$$;
+
+insert into public.webhook_deliveries (webhook_id, event_id, event, payload, next_at)
+select pg_temp.id_of('stages'), gen_random_uuid(), 'webhook.test', '{}', now() + interval '1 day' from generate_series(1, 5000);
+
+analyze public.webhook_deliveries;
+
+prepare due (uuid, timestamptz) as
+select x.id from public.webhook_deliveries x where x.webhook_id = $1 and x.next_at <= $2 order by x.next_at, x.id limit 1 for update skip locked;
+
+select matches(
+  pg_temp.plan_of(format('execute due(%L, %L)', pg_temp.id_of('stages'), now())),
+  'Index (Only )?Scan using webhook_deliveries_due[^\n]*\n\s+Index Cond: \(\(webhook_id = [^\n]*next_at <= ', 'the next delivery is found by both'
+);
+
+select doesnt_match(
+  (select string_agg(p.prosrc, '') from pg_proc p where p.oid in ('private.webhook_next(uuid)'::regprocedure, 'private.webhooks_enqueue(uuid)'::regprocedure)),
+  'next_at <= clock_timestamp', 'by a moment that an index can be asked for'
+);
+
 select * from finish();
 
 rollback;
