@@ -135,6 +135,8 @@ begin
   end loop;
 
   perform private.fail('report_schedule_invalid', 'it would never run');
+
+  return null;
 end
 $$;
 

@@ -31,12 +31,13 @@ select throws_ok($$select private.next_report_run('0 9 31 2 *', null, null, 'UTC
 
 create temp table people on commit drop as
 select tests.create_user('manager', 'Plan A', true) as manager, tests.create_user('manager', 'Plan A', true) as other,
+  tests.create_user('manager', 'Plan A', true) as gone,
   tests.create_user('counselor', 'Plan A') as counselor, tests.create_user('admin') as admin;
 
 create function pg_temp.address(p_person uuid) returns text language sql as $$ select email from public.profiles where id = p_person $$;
 
 create temp table mail on commit drop as
-select pg_temp.address(manager) as manager, pg_temp.address(other) as other, pg_temp.address(counselor) as counselor from people;
+select pg_temp.address(manager) as manager, pg_temp.address(other) as other, pg_temp.address(gone) as gone, pg_temp.address(counselor) as counselor from people;
 
 grant select on people, mail to public;
 
@@ -65,13 +66,13 @@ from made, (values ($$'hourly', '09:00'$$), ($$'daily', '25:00'$$), ($$'daily'$$
   ($$'0 9 * * *', '09:00'$$), ($$'daily', '09:00', '{}'$$), ($$'daily', '09:00', p_format => 'pdf'$$)) g (given);
 
 create temp table planned on commit drop as
-select (public.report_schedule(report, ' Daily ', '09:00', array[upper(m.manager), m.other, m.other, 'BOARD@plan.test', 'any@trust.test'], 'csv') ->> 'schedule_id')::uuid as id
+select (public.report_schedule(report, ' Daily ', '09:00', array[upper(m.manager), m.other, m.other, m.gone, 'BOARD@plan.test', 'any@trust.test'], 'csv') ->> 'schedule_id')::uuid as id
 from made, mail m;
 
 grant select on planned to public;
 
 select is((select recipients from public.scheduled_reports s, planned where s.id = planned.id),
-  (select array(select unnest(array[m.manager, m.other, 'board@plan.test', 'any@trust.test']) order by 1) from mail m), 'recipients are written once and in one way');
+  (select array(select unnest(array[m.manager, m.other, m.gone, 'board@plan.test', 'any@trust.test']) order by 1) from mail m), 'recipients are written once and in one way');
 
 select ok((select next_run between now() and now() + interval '1 day' and to_char(next_run at time zone 'Asia/Kolkata', 'HH24:MI') = '09:00'
   from public.scheduled_reports s, planned where s.id = planned.id), 'the next run is computed in the organisation''s zone');
@@ -143,7 +144,9 @@ create temp table written on commit drop as select r.id from public.report_runs 
 
 grant select on written to public;
 
--- Since then this one may see reports no more.
+-- Since then one of them works here no more, and one may see reports no more.
+update public.profiles set is_active = false where id = (select gone from people);
+
 update public.profiles set role_id = (select id from public.roles where key = 'counselor') where id = (select other from people);
 
 update public.system_settings set value = '["board@plan.test"]' where key = 'reports.allowed_recipients';
