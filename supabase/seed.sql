@@ -424,6 +424,15 @@ where not exists (select from public.students x where x.lead_id = l.id)
 order by l.created_at
 limit 6;
 
+-- What is asked for of them; files cannot be made here.
+insert into public.documents (student_id, uploaded_by, document_name, document_type, is_required, is_confidential, notes)
+select s.id, s.assigned_to, d.name, d.kind, true, d.is_confidential, d.notes
+from public.students s
+cross join (values
+  ('Degree certificate', 'certificate', false, 'Both sides, attested'), ('Photo ID', 'id_card', false, null), ('Fitness certificate', 'medical', true, null)
+) d (name, kind, is_confidential, notes)
+order by s.created_at, s.id, d.kind;
+
 insert into public.fee_plans (assigned_to, team_id, student_id, name, fee_type, academic_year, semester, total_amount, currency)
 select s.assigned_to, s.team_id, s.id, 'Fellowship', 'course_fee', s.academic_year, s.semester, 150000, 'INR'
 from public.students s;

@@ -18,6 +18,7 @@ interface Names {
   noteId: string;
   contactId: string;
   studentId: string;
+  documentId: string;
   taskId: string;
   callId: string;
   reminderId: string;
@@ -74,6 +75,16 @@ beforeAll(async () => {
   const student = expectData(
     await admin.client.from("students").insert({ name: "Read me" }).select("id").single(),
   );
+  const [document] = await sql()<{ id: string }[]>`
+    with d as (
+      insert into public.documents (student_id, document_name, document_type)
+      values (${student.id}, 'Read me', 'other') returning id
+    ), v as (
+      insert into public.document_versions (document_id, file_name, mime_type, size_bytes, state)
+      select id, 'x.pdf', 'application/pdf', 1, 'checking' from d returning id, document_id
+    )
+    select document_id as id, private.document_checked(v.id, 1, repeat('0', 64)) from v
+  `;
   const [imported] = await sql()<{ id: string }[]>`
     with i as (
       insert into public.imports (created_by, storage_path, file_name, format, size_bytes, status, columns)
@@ -116,6 +127,7 @@ beforeAll(async () => {
     noteId: note.id,
     contactId: contact.id,
     studentId: student.id,
+    documentId: document?.id ?? "",
     taskId: task.id,
     callId: call.id,
     reminderId: reminder.id,

@@ -133,6 +133,20 @@ select is(
   pg_temp.refusal(format('select public.document_complete_upload(%L, 1)', upload ->> 'document_id')), 'PT422 document_file_missing: ' || (upload ->> 'path'),
   'it is not complete before the file is there') from first;
 
+select tests.clear_authentication();
+
+update public.document_versions v set expires_at = now() from first where v.storage_path = upload ->> 'path';
+
+select tests.authenticate_as((select counselor from people));
+
+select isnt(pg_temp.puts(upload ->> 'path'), null, 'nor is the file taken when its time is over') from first;
+
+select tests.clear_authentication();
+
+update public.document_versions v set expires_at = now() + interval '1 minute' from first where v.storage_path = upload ->> 'path';
+
+select tests.authenticate_as((select counselor from people));
+
 select is(pg_temp.puts(upload ->> 'path'), null, 'the file goes to its path') from first;
 
 select is_empty($$select from storage.objects o, first where o.name = upload ->> 'path'$$, 'where nobody reads it before it was checked');

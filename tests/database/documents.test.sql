@@ -139,6 +139,9 @@ select is(
   pg_temp.refusal(format('select public.document_verify(%L, ''rejected'')', paper)), 'PT409 document_status_refused: verified to rejected', 'once') from given;
 
 select is(
+  pg_temp.refusal(format('select public.document_verify(%L, ''verified'')', paper)), 'PT409 document_status_refused: verified to verified', 'not even the same') from given;
+
+select is(
   pg_temp.refusal(format('update public.documents set status = ''%s'' where id = %L', wrong, paper)), 'PT409 document_status_refused: verified to ' || wrong,
   format('it does not go to %s', wrong)) from given, (values ('pending'), ('rejected'), ('lost')) w (wrong);
 
@@ -220,6 +223,31 @@ select is(
   (select array_agg(distinct a.after ->> 'document_name') from public.audit_logs a where a.resource = 'documents' and a.after ? 'document_name'), '{[redacted]}',
   'the audit trail has no names');
 
+-- Who is told
+
+create temp table hidden on commit drop as
+with d as (
+  insert into public.documents (lead_id, uploaded_by, document_name, document_type, is_confidential)
+  select lead, by, 'Zzz', 'report', true from given, people, unnest(array[manager, admin]) by returning id, uploaded_by
+)
+select id, uploaded_by from d;
+
+grant select on hidden to public;
+
+select pg_temp.file_of(id, uploaded_by) from hidden;
+
+select tests.authenticate_as((select manager from people));
+
+select public.document_verify(id, 'rejected') from hidden;
+
+select tests.clear_authentication();
+
+select results_eq(
+  $$select n.user_id, n.title from public.notifications n, hidden h where n.metadata ->> 'document_id' = h.id::text$$,
+  $$select admin, 'Document rejected' from people$$, 'whose lead it is hears nothing of what is confidential, nor who decided of what they handed in themselves');
+
+delete from public.documents where document_name = 'Zzz';
+
 -- Off and on the timeline
 
 select tests.authenticate_as((select counselor from people));
@@ -294,6 +322,12 @@ update public.leads set deleted_at = null where id = (select lead from given);
 update public.students set deleted_at = now() where id = (select student from given);
 
 select isnt((select deleted_at from public.documents where id = (select of_student from given)), null, 'a deleted student takes along theirs');
+
+insert into public.documents (student_id, document_name, document_type) select student, 'Too late', 'late' from given;
+
+select results_eq(
+  $$select d.deleted_at from public.documents d where d.document_name = 'Too late'$$, 'select s.deleted_at from public.students s, given where s.id = student',
+  'what comes to them then is deleted too');
 
 update public.students set deleted_at = null where id = (select student from given);
 
