@@ -108,8 +108,26 @@ create function private.notify(
 ) returns uuid
 language plpgsql volatile security definer set search_path = '' as $$
 declare
+  event constant text := p_metadata ->> 'event';
+  told record;
   made uuid;
 begin
+  if event is not null then
+    select * into told from private.notification_channels(p_user_id, event, p_priority);
+
+    if told.others <> '{}' then
+      insert into private.notification_outbox (user_id, channel, title, message, event, send_at)
+      -- How many more there are is known at commit.
+      select p_user_id, c, case event when 'leads_assigned' then 'More leads assigned' else left(p_title, 200) end, coalesce(p_message, ''), event, told.send_at
+      from unnest(told.others) c
+      where exists (select from public.profiles p where p.id = p_user_id and p.is_active);
+    end if;
+
+    if not told.is_in_app then
+      return null;
+    end if;
+  end if;
+
   insert into public.notifications (user_id, title, message, type, priority, lead_id, student_id, action_url, action_label, metadata, expires_at, sender_id)
   select p.id, p_title, coalesce(p_message, ''), coalesce(p_type, 'info'), coalesce(p_priority, 'normal'), p_lead_id, p_student_id,
     p_action_url, p_action_label, coalesce(p_metadata, '{}'), p_expires_at, (select s.id from public.profiles s where s.id = auth.uid())
@@ -121,7 +139,7 @@ begin
 end
 $$;
 
-comment on function private.notify(uuid, text, text, text, text, uuid, text, text, jsonb, timestamptz, uuid) is 'Notifies an active person, null if there is none: for triggers, jobs and services, which have decided already that it is due.';
+comment on function private.notify(uuid, text, text, text, text, uuid, text, text, jsonb, timestamptz, uuid) is 'Notifies an active person, null if there is none: for triggers, jobs and services, which have decided already that it is due. If p_metadata names an event, notification_rules decide over which channels; null too if not in the application.';
 
 create function private.notify_many(
   p_user_ids uuid[],

@@ -31,7 +31,7 @@ create table public.message_templates (
   constraint message_templates_content_is_text check (btrim(content) <> '' and length(content) <= 100000),
   constraint message_templates_variables_are_few check (cardinality(variables) <= 50),
   constraint message_templates_provider_template_is_of_whatsapp check (
-    provider_template is null or (channel = 'whatsapp' and provider_template ~ '^[a-z0-9_]{1,512}$')
+    provider_template is null or (channel = 'whatsapp' and provider_template ~ '^[a-z0-9_]+$' and length(provider_template) <= 512)
   )
 );
 

@@ -118,17 +118,10 @@ comment on function private.consent_record(text, text, text, text, text, uuid, t
 
 create function private.quiet_until(p_at timestamptz) returns timestamptz
 language plpgsql stable security definer set search_path = '' as $$
-declare
-  zone text := private.setting('organization.timezone') #>> '{}';
-  begins integer := (private.setting('messaging.quiet_from_hour') #>> '{}')::integer;
-  ends integer := (private.setting('messaging.quiet_to_hour') #>> '{}')::integer;
-  here timestamp := p_at at time zone zone;
-  hour integer := extract(hour from here);
-  is_quiet boolean := case when begins <= ends then hour >= begins and hour < ends else hour >= begins or hour < ends end;
 begin
-  return case when is_quiet then
-    (date_trunc('day', here) + make_interval(days => case when begins > ends and hour >= begins then 1 else 0 end, hours => ends)) at time zone zone
-  end;
+  return private.quiet_hours_end(
+    p_at, private.setting('organization.timezone') #>> '{}', (private.setting('messaging.quiet_from_hour'))::integer, (private.setting('messaging.quiet_to_hour'))::integer
+  );
 end
 $$;
 

@@ -100,7 +100,7 @@ begin
   if target.assigned_to is not null then
     perform private.notify(
       target.assigned_to, private.communication_title(p_channel, 'inbound'), target.lead_id || ' wrote to you.', 'lead', 'normal', target.id,
-      p_metadata => jsonb_build_object('communication_id', made)
+      p_metadata => jsonb_build_object('event', 'message_received', 'communication_id', made)
     );
   end if;
 

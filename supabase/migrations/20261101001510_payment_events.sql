@@ -525,7 +525,7 @@ begin
 
     perform private.notify(
       p.id, told.title, told.money, case when told.is_good then 'success' else 'warning' end, case when told.is_good then 'normal' else 'high' end,
-      p_lead_id => new.lead_id, p_student_id => new.student_id, p_metadata => jsonb_build_object('payment_id', new.id)
+      p_lead_id => new.lead_id, p_student_id => new.student_id, p_metadata => jsonb_build_object('event', 'payment', 'payment_id', new.id)
     )
     from public.profiles p
     where told.is_good is not null and p.is_active and (

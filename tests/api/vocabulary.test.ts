@@ -12,6 +12,7 @@ import {
   metricTypes,
   notePriorities,
   noteTypes,
+  notificationChannels,
   notificationPriorities,
   notificationTypes,
   paymentGateways,
@@ -60,6 +61,7 @@ describe("TypeScript and the database know the same", () => {
   it.each([
     ["activities_type_is_known", activityTypes],
     ["automation_workflows_trigger_type_is_known", automationTriggers],
+    ["notification_rules_channel_is_known", notificationChannels],
     ["communications_type_is_known", communicationTypes],
     ["communications_direction_is_known", communicationDirections],
     ["communications_status_is_known", communicationStatuses],

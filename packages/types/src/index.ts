@@ -34,6 +34,7 @@ export * from "./leads.ts";
 export * from "./live.ts";
 export * from "./messaging.ts";
 export * from "./notes.ts";
+export * from "./notification-rules.ts";
 export * from "./notifications.ts";
 export * from "./organizations.ts";
 export * from "./outbound-webhooks.ts";
