@@ -459,4 +459,25 @@ limit 1;
 
 select private.payment_settle(p.id) from public.payments p order by p.id;
 
+-- Workflows: one that runs and has something to do tomorrow, one that is not finished; and who hears of escalations.
+
+insert into public.automation_workflows (name, description, trigger_type, trigger_conditions, actions, status, active_since)
+select t.name, t.description, t.trigger_type, t.trigger_conditions, jsonb_set(t.actions, '{0,delay}', '86400'), w.status, now() - interval '1 day'
+from (values ('Lead Qualification', 'active'), ('New Lead Follow-up', 'draft')) w (name, status)
+join public.automation_templates t on t.name = w.name
+where exists (select from demo_people);
+
+do $$
+begin
+  perform private.automation_begin(
+    private.automation_events(array(select a.id from public.activities a where a.type = 'call' order by a.occurred_at desc limit 20)), now()
+  );
+end
+$$;
+
+insert into public.notification_rules (event, channel, role_id, is_enabled)
+select 'sla_escalated', 'email', r.id, true
+from public.roles r
+where r.key = 'manager' and exists (select from demo_people);
+
 drop table demo_people;

@@ -28,6 +28,7 @@ interface Names {
   keyId: string;
   webhookId: string;
   deliveryId: string;
+  workflowId: string;
 }
 
 let names: Names;
@@ -117,6 +118,17 @@ beforeAll(async () => {
     select id, gen_random_uuid(), 'webhook.test', '{}' from w
     returning id, webhook_id
   `;
+  const workflow = expectData(
+    await admin.client
+      .from("automation_workflows")
+      .insert({
+        name: "Read me",
+        trigger_type: "manual",
+        actions: [{ type: "create_task", title: "Read me" }],
+      })
+      .select("id")
+      .single(),
+  );
   names = {
     supabase: admin.client,
     id: lead?.id ?? "",
@@ -137,6 +149,7 @@ beforeAll(async () => {
     keyId: apiKeyShownSchema.parse(key).key_id,
     webhookId: delivery?.webhook_id ?? "",
     deliveryId: delivery?.id ?? "",
+    workflowId: workflow.id,
   };
 });
 
