@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { apiKeyShownSchema, reportScheduledSchema } from "@intake/types";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Client, createTeam, createUser, expectData, sql, stack } from "../helpers/index.ts";
+import {
+  type Client,
+  createTeam,
+  createUser,
+  expectData,
+  sql,
+  stack,
+  unique,
+} from "../helpers/index.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -13,6 +21,11 @@ interface Names {
   id: string;
   number: string;
   userId: string;
+  leavingId: string;
+  sessionId: string;
+  roleId: string;
+  clientId: string;
+  cursor: string | null;
   notificationId: string;
   auditId: string;
   noteId: string;
@@ -36,10 +49,17 @@ let adminId: string;
 
 beforeAll(async () => {
   const team = await createTeam();
-  const [admin, counselor] = await Promise.all([
+  const [admin, counselor, leaving] = await Promise.all([
     createUser({ role: "admin" }),
     createUser({ team }),
+    createUser({ team }),
   ]);
+  const sessions = expectData(await counselor.client.rpc("list_sessions"));
+  const roleName = unique("Read me");
+  expectData(await admin.client.rpc("role_upsert", { p_name: roleName }));
+  const role = expectData(
+    await admin.client.from("roles").select("id").eq("name", roleName).single(),
+  );
   adminId = admin.id;
   const [lead] = await sql()<{ id: string; lead_id: string }[]>`
     insert into public.leads (name, team_id) values ('Read Me', ${team.id}) returning id, lead_id
@@ -134,6 +154,11 @@ beforeAll(async () => {
     id: lead?.id ?? "",
     number: lead?.lead_id ?? "",
     userId: counselor.id,
+    leavingId: leaving.id,
+    sessionId: sessions[0]?.id ?? "",
+    roleId: role.id,
+    clientId: crypto.randomUUID(),
+    cursor: null,
     notificationId: notification.id,
     auditId: entry?.id ?? "",
     noteId: note.id,
