@@ -4773,6 +4773,169 @@ export type Database = {
           },
         ];
       };
+      notification_events: {
+        Row: {
+          description: string;
+          key: string;
+          name: string;
+          position: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          description?: string;
+          key: string;
+          name: string;
+          position: number;
+        };
+        Update: {
+          description?: string;
+          key?: string;
+          name?: string;
+          position?: number;
+        };
+        Relationships: [];
+      };
+      notification_preferences: {
+        Row: {
+          digest_hour: number | null;
+          muted_until: string | null;
+          quiet_from_hour: number | null;
+          quiet_to_hour: number | null;
+          updated_at: string;
+          user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          digest_hour?: number | null;
+          muted_until?: string | null;
+          quiet_from_hour?: number | null;
+          quiet_to_hour?: number | null;
+          updated_at?: string;
+          user_id?: string;
+        };
+        Update: {
+          digest_hour?: number | null;
+          muted_until?: string | null;
+          quiet_from_hour?: number | null;
+          quiet_to_hour?: number | null;
+          updated_at?: string;
+          user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notification_preferences_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_preferences_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_preferences_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_preferences_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: true;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
+      notification_rules: {
+        Row: {
+          channel: string;
+          created_at: string;
+          event: string;
+          id: string;
+          is_enabled: boolean;
+          role_id: string | null;
+          updated_at: string;
+          user_id: string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          channel: string;
+          created_at?: string;
+          event: string;
+          id?: string;
+          is_enabled: boolean;
+          role_id?: string | null;
+          updated_at?: string;
+          user_id?: string | null;
+        };
+        Update: {
+          channel?: string;
+          created_at?: string;
+          event?: string;
+          id?: string;
+          is_enabled?: boolean;
+          role_id?: string | null;
+          updated_at?: string;
+          user_id?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "notification_rules_event_fkey";
+            columns: ["event"];
+            isOneToOne: false;
+            referencedRelation: "notification_events";
+            referencedColumns: ["key"];
+          },
+          {
+            foreignKeyName: "notification_rules_role_id_fkey";
+            columns: ["role_id"];
+            isOneToOne: false;
+            referencedRelation: "roles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_rules_role_id_fkey";
+            columns: ["role_id"];
+            isOneToOne: false;
+            referencedRelation: "roles_with_permissions";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_rules_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_rules_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_rules_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "notification_rules_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
+          },
+        ];
+      };
       notifications: {
         Row: {
           action_label: string | null;
