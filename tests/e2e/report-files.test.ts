@@ -107,6 +107,20 @@ describe("a report that is being written", () => {
     await work(erased, files, db, 2);
     expect(files.written).toEqual([]);
     expect(await stateOf(erased)).toEqual({ status: "failed", failure: "export_interrupted" });
+    // Between two chunks: the first two calls read the report and look what there is of it.
+    const midway = await request();
+    let calls = 0;
+    const losing: Database = {
+      ...db,
+      asService: async (run, options) => {
+        calls += 1;
+        if (calls === 3) await sql()`delete from private.report_chunks where run_id = ${midway}`;
+        return db.asService(run, options);
+      },
+    };
+    await work(midway, files, losing);
+    expect(files.written).toEqual([]);
+    expect(await stateOf(midway)).toEqual({ status: "failed", failure: "export_interrupted" });
   });
 
   it("says that it took too long, or was refused, and is tried again for any other error", async () => {
