@@ -28,7 +28,7 @@ revoke all on private.message_ranks from public, anon, authenticated, service_ro
 create function private.is_marketing(p_message public.communications) returns boolean
 language plpgsql stable set search_path = '' as $$
 begin
-  return p_message.campaign_id is not null or p_message.channel_specific_data ->> 'purpose' = 'marketing';
+  return p_message.campaign_id is not null or p_message.channel_specific_data ->> 'purpose' is not distinct from 'marketing';
 end
 $$;
 

@@ -127,7 +127,13 @@ select is((select private.message_begin(id) ->> 'verdict' from sent), 'done', 'w
 
 create temp table begun on commit drop as select pg_temp.add('email', p_recipient => ' Delivery@Example.com ') as id;
 
-select is((select private.message_begin(id) - 'message' from begun), '{"verdict": "send"}', 'what is queued is');
+select is(
+  (select private.message_begin(id) #- '{message,from_name}' from begun),
+  (select jsonb_build_object('verdict', 'send', 'message', jsonb_build_object(
+    'id', id, 'type', 'email', 'recipient', 'delivery@example.com', 'sender', null, 'cc', null, 'bcc', null, 'subject', 'Subject', 'content', 'Content',
+    'data', '{}'::jsonb, 'is_marketing', false, 'reply_to', null, 'files', '[]'::jsonb
+  )) from begun),
+  'what is queued is, with all that the worker needs');
 
 select results_eq('select c.status, c.dispatched_at is not null, c.recipient from public.communications c, begun b where c.id = b.id', $$values ('sending', true, 'delivery@example.com')$$, 'and that it begins is written down');
 

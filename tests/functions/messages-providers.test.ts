@@ -322,7 +322,7 @@ describe("[D3-080] a mail server", () => {
       port,
       user: "office@example.com",
       password: "app password",
-      timeoutMs: 300,
+      timeoutMs: 2_000,
       allowsPlain: true,
     });
     return { heard, send, close: () => smtp.close() };

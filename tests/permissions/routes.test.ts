@@ -43,7 +43,11 @@ const expectations: Record<string, string> = {
   "webhooks POST /meta": "401",
   "webhooks GET /openapi.json": "200",
   "webhooks POST /razorpay": "401",
+  "webhooks POST /sendgrid": "401",
   "webhooks POST /stripe": "401",
+  "webhooks POST /twilio": "401",
+  "webhooks GET /whatsapp": "403",
+  "webhooks POST /whatsapp": "401",
   // The platform lets people through; what they ask for is no order, and the payment is not there.
   "payments POST /create-order": "401 401 401 401 401 422 422 401",
   "payments POST /{id}/process": "401 401 401 401 401 404 404 401",

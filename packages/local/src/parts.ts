@@ -53,7 +53,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
   const functions = added(
     createFunctions({
       root: options.root,
-      env: functionsEnvironment(options, simulators.url),
+      env: { ...functionsEnvironment(options, simulators.url), ...simulators.environment },
       defaults: { ALLOWED_ORIGINS: originsOf(options.config).join(",") },
       verifyToken: keys.verifyToken,
       onLog: (name, line) => log("functions", `${name}: ${line}`),

@@ -55,6 +55,8 @@ export const messagingEnvSchema = z.object({
   TWILIO_URL: z.url().default("https://api.twilio.com"),
   WHATSAPP_ACCESS_TOKEN: secret,
   WHATSAPP_PHONE_NUMBER_ID: secret,
+  /** Where META_GRAPH_URL is, if not said. */
+  WHATSAPP_URL: z.url().optional(),
 });
 
 const secrets = z

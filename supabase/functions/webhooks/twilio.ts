@@ -37,7 +37,7 @@ export function mountTwilio(app: App, { inbox, twilio }: WebhooksDeps): void {
         },
       },
       responses: {
-        204: { description: "Stored" },
+        200: { description: "Stored; there is nothing to answer", contentType: "text/xml" },
         400: { description: "Signed by Twilio, but about no message" },
         401: { description: "The signature does not match" },
         413: { description: "Larger than 256 kB" },
@@ -70,8 +70,7 @@ export function mountTwilio(app: App, { inbox, twilio }: WebhooksDeps): void {
         about ? { communication_id: about } : {},
         c.get("requestId"),
       );
-      // Twilio takes what is no empty answer for a message to send back.
-      return c.body(null, 204);
+      return c.body("<Response/>", 200, { "content-type": "text/xml" });
     },
   );
 }

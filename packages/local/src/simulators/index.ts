@@ -6,10 +6,14 @@ import type { AddressInfo } from "node:net";
 import { createFaults } from "./faults.ts";
 import { ControlError, type Exchange, parseObject, readBody, sendJson } from "./http.ts";
 import { createJournal } from "./journal.ts";
+import { createCarrier } from "./messages.ts";
 import { createMeta, type Meta } from "./meta.ts";
 import { renderPage } from "./page.ts";
 import { createRazorpay } from "./razorpay.ts";
+import { sendgrid } from "./sendgrid.ts";
 import { createStripe } from "./stripe.ts";
+import { twilio } from "./twilio.ts";
+import { whatsapp } from "./whatsapp.ts";
 
 export interface SimulatorOptions {
   functionsUrl(): string;
@@ -32,6 +36,8 @@ export interface GatewaySecrets {
 
 export interface Simulators {
   url: string;
+  /** What functions must know of those who carry messages. */
+  environment: Record<string, string>;
   meta: Meta;
   faults: ReturnType<typeof createFaults>;
   journal: ReturnType<typeof createJournal>;
@@ -79,7 +85,11 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
     journal,
     faults,
   );
-  const providers = [meta, razorpay, stripe];
+  const made = [sendgrid(), twilio(), whatsapp(options.metaAppSecret)];
+  const carriers = made.map(({ vendor }) =>
+    createCarrier(vendor, { functionsUrl, retryMs }, journal, faults),
+  );
+  const providers = [meta, razorpay, stripe, ...carriers];
 
   function reset() {
     for (const provider of providers) provider.reset();
@@ -161,8 +171,16 @@ export async function startSimulators(options: SimulatorOptions): Promise<Simula
     server.listen(options.port ?? 0, "127.0.0.1", resolve);
   });
 
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
+    environment: Object.assign(
+      {},
+      ...made.map(({ vendor, environment }) => ({
+        ...environment,
+        [`${vendor.name.toUpperCase()}_URL`]: `${url}/${vendor.name}`,
+      })),
+    ),
     meta,
     faults,
     journal,

@@ -2,6 +2,7 @@
 // refused for good, with a stable code; it was refused for now; or nobody knows.
 
 import type { OutgoingMessage } from "@intake/types";
+import { UnknownOutcomeError } from "./outcome.ts";
 
 export interface AttachedFile {
   name: string;
@@ -33,4 +34,17 @@ export function unsubscribeHeaders(message: OutgoingMessage): Record<string, str
   return typeof url === "string" && /^https?:\/\/[^\s<>,]+$/.test(url)
     ? { "List-Unsubscribe": `<${url}>`, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click" }
     : {};
+}
+
+/** A client's own bound is not enough: some never say that their connection was reset. */
+export async function withinTime<T>(call: Promise<T>, ms: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new UnknownOutcomeError("no answer in time")), ms);
+  });
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

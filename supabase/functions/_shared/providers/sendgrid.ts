@@ -11,6 +11,7 @@ import {
   carrierTimeoutMs,
   messageIdOf,
   unsubscribeHeaders,
+  withinTime,
 } from "./carrier.ts";
 import {
   NotConnectedError,
@@ -45,6 +46,7 @@ const failureSchema = z.object({
 const unreached = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH"]);
 
 function refusal(error: unknown): Error {
+  if (error instanceof UnknownOutcomeError) return error;
   const failure = failureSchema.safeParse(error).data;
   const code = failure?.code;
   if (typeof code === "string" && unreached.has(code)) return new RetryAfterError(code, 30);
@@ -133,7 +135,10 @@ export function createSendGrid({ baseUrl, credentials, timeoutMs }: SendGridOpti
     client.setDefaultRequest("httpAgent", new HttpAgent({ keepAlive: false }));
     client.setDefaultRequest("httpsAgent", new HttpsAgent({ keepAlive: false }));
     try {
-      const [answer] = await service.send(mailOf(message, from, files));
+      const [answer] = await withinTime(
+        service.send(mailOf(message, from, files)),
+        (timeoutMs ?? carrierTimeoutMs) + 1_000,
+      );
       const id: unknown = answer.headers["x-message-id"];
       return { provider: "sendgrid", messageId: typeof id === "string" ? id : undefined };
     } catch (error) {

@@ -29,6 +29,7 @@ const failureSchema = z.object({
 });
 
 function refusal(error: unknown): Error {
+  if (error instanceof UnknownOutcomeError) return error;
   const { code, syscall, responseCode } = failureSchema.safeParse(error).data ?? {};
   if (code === "EAUTH") return new NotConnectedError("the mail server does not take the password");
   if (responseCode && responseCode >= 500) {
@@ -70,7 +71,7 @@ export function createSmtp(options: SmtpOptions): Carrier {
     const messageId = messageIdOf(message, from);
     const headers = unsubscribeHeaders(message);
     try {
-      await transport.sendMail({
+      const sending = transport.sendMail({
         messageId,
         from: { address: from, name: message.from_name ?? "" },
         to: message.recipient,
@@ -89,6 +90,8 @@ export function createSmtp(options: SmtpOptions): Carrier {
           content: Buffer.from(bytes),
         })),
       });
+      // A conversation of several steps, each of which has its own bound.
+      await withinTime(sending, 3 * timeoutMs);
       return { provider: "smtp", messageId };
     } catch (error) {
       throw refusal(error);

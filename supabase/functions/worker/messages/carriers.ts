@@ -38,7 +38,7 @@ export function createCarriers(
     return smtp && !apiKey ? smtp(message, files) : sendgrid(message, files);
   };
   const whatsapp = createWhatsApp({
-    baseUrl: env.META_GRAPH_URL,
+    baseUrl: env.WHATSAPP_URL ?? env.META_GRAPH_URL,
     version: env.META_GRAPH_VERSION,
     credentials: async () => {
       const { access_token: token, phone_number_id: number } = await stored.whatsapp();
