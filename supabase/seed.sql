@@ -480,4 +480,42 @@ select 'sla_escalated', 'email', r.id, true
 from public.roles r
 where r.key = 'manager' and exists (select from demo_people);
 
+-- Campaigns: one that is being written, one that went out, and one of Meta.
+insert into public.campaigns (name, description, type, target_audience, target_criteria, subject, content, scheduled_at, tags, created_by)
+select 'Fellowship Program Launch', 'Promoting new fellowship programs', 'email', 'Qualified Medical Professionals', '{"qualification": "MBBS", "experience": ">2"}',
+  'Advanced Fellowship Programs Available', 'Dear {{first_name}}, we are excited to announce our new fellowships: https://meridian.example.test/fellowships',
+  date_trunc('day', now()) + interval '7 days', '{fellowship,medical}', d.id
+from demo_people d
+where d.role = 'manager' and d.team_id = '00000000-0000-4000-8000-0000000000aa';
+
+insert into public.campaigns (id, name, type, status, target_criteria, subject, content, started_at, tags, created_by)
+select '00000000-0000-4000-8000-00000000ca01', 'Open house', 'email', 'completed', '{"source": "Website"}', 'Come and see us', 'Dear {{first_name}}, our doors are open on Saturday.', now() - interval '20 days', '{event}', d.id
+from demo_people d
+where d.role = 'manager' and d.team_id = '00000000-0000-4000-8000-0000000000aa';
+
+insert into public.campaign_recipients (campaign_id, position, lead_id, channel, status, sent_at, delivered_at, opened_at, clicked_at, failed_at, error)
+select '00000000-0000-4000-8000-00000000ca01', l.n, l.id, 'email', case when n % 15 = 0 then 'failed' else 'delivered' end, l.at,
+  case when n % 15 > 0 then l.at + interval '1 minute' end, case when n % 15 > 0 and n % 3 = 0 then l.at + interval '3 hours' end,
+  case when n % 15 > 0 and n % 9 = 0 then l.at + interval '3 hours' end, case when n % 15 = 0 then l.at + interval '1 minute' end, case when n % 15 = 0 then 'address_unreachable' end
+from (
+  select x.id, row_number() over (order by x.lead_no)::integer as n, now() - interval '20 days' as at
+  from public.leads x
+  where x.source = 'Website' and x.email is not null and x.deleted_at is null
+) l;
+
+update public.campaigns c set recipients_count = (select count(*) from public.campaign_recipients r where r.campaign_id = c.id) where c.name = 'Open house';
+
+select private.campaign_pulse('{00000000-0000-4000-8000-00000000ca01}'), private.campaigns_sweep();
+
+select private.insights_campaigns('[{"id": "120000000000001", "name": "Summer Sale", "objective": "OUTCOME_SALES", "effective_status": "ACTIVE"}]');
+
+select private.insights_days((
+  select jsonb_agg(jsonb_build_object(
+    'campaign_id', '120000000000001', 'date_start', current_date - n, 'account_currency', 'INR', 'spend', 800 + 50 * (n % 5), 'impressions', 30000 + 900 * (n % 7), 'clicks', 800 + 30 * (n % 4),
+    'actions', jsonb_build_array(jsonb_build_object('action_type', 'lead', 'value', (28 + n % 6)::text)),
+    'action_values', jsonb_build_array(jsonb_build_object('action_type', 'omni_purchase', 'value', (2800 + 120 * (n % 5))::text))
+  ))
+  from generate_series(1, 14) n
+));
+
 drop table demo_people;

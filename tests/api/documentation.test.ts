@@ -39,6 +39,7 @@ interface Names {
   reportId: string;
   scheduleId: string;
   keyId: string;
+  campaignId: string;
   webhookId: string;
   deliveryId: string;
   workflowId: string;
@@ -149,6 +150,20 @@ beforeAll(async () => {
       .select("id")
       .single(),
   );
+  const campaign = expectData(
+    await admin.client
+      .from("campaigns")
+      .insert({
+        name: "Read me",
+        type: "sms",
+        content: "Read me",
+        target_criteria: { email: "read.me.campaign@example.test", phone: "+919800000199" },
+      })
+      .select("id")
+      .single(),
+  );
+  await sql()`
+    insert into public.leads (name, email, phone) values ('Read Me', 'read.me.campaign@example.test', '+919800000199')`;
   names = {
     supabase: admin.client,
     id: lead?.id ?? "",
@@ -172,6 +187,7 @@ beforeAll(async () => {
     reportId: report.id,
     scheduleId: reportScheduledSchema.parse(schedule).schedule_id,
     keyId: apiKeyShownSchema.parse(key).key_id,
+    campaignId: campaign.id,
     webhookId: delivery?.webhook_id ?? "",
     deliveryId: delivery?.id ?? "",
     workflowId: workflow.id,
