@@ -87,6 +87,10 @@ create index documents_of_owner on public.documents (lead_owner_id, created_at d
 
 create index documents_of_team on public.documents (team_id, created_at desc) where deleted_at is null;
 
+create index documents_pending_of_owner on public.documents (lead_owner_id, created_at desc) where status = 'pending' and deleted_at is null;
+
+create index documents_pending_of_team on public.documents (team_id, created_at desc) where status = 'pending' and deleted_at is null;
+
 create index documents_by_status on public.documents (status, created_at desc) where deleted_at is null;
 
 create index documents_newest on public.documents (created_at desc) where deleted_at is null;
@@ -119,7 +123,7 @@ create policy documents_read on public.documents for select to authenticated
     )
   );
 
-comment on policy documents_read on public.documents is 'Where the student or lead is visible, and of those whom the access level lets.';
+comment on policy documents_read on public.documents is 'Where the student or lead is visible, and of those whom the access level lets. List queries should filter by lead_owner_id, team_id, student_id or lead_id themselves, so that the indexes serve.';
 
 create policy documents_create on public.documents for insert to authenticated
   with check (
