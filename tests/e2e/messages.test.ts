@@ -70,7 +70,7 @@ afterAll(async () => {
   await project?.close();
 });
 
-const phone = () => `+9197${String(randomBytes(4).readUInt32BE() % 1e8).padStart(8, "0")}`;
+const phone = (): string => `+9197${String(randomBytes(4).readUInt32BE() % 1e8).padStart(8, "0")}`;
 
 /** As whoever wants to send does it inside the database. */
 async function queue(type: string, recipient: string, fields: Record<string, unknown> = {}) {
@@ -160,7 +160,7 @@ describe("a message", () => {
 
 describe("a provider", () => {
   it.each([
-    ["email", "sendgrid", () => "asha@example.com", {}],
+    ["email", "sendgrid", (): string => "asha@example.com", {}],
     ["sms", "twilio", phone, {}],
     ["whatsapp", "whatsapp", phone, templated],
   ] as const)(

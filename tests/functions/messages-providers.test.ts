@@ -4,6 +4,13 @@ import type { AddressInfo } from "node:net";
 import { createServer as createSocketServer } from "node:net";
 import type { OutgoingMessage } from "@intake/types";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Database } from "../../supabase/functions/_shared/db.ts";
+import {
+  messagingEnvSchema,
+  metaEnvSchema,
+  readEnv,
+  serviceEnvSchema,
+} from "../../supabase/functions/_shared/env.ts";
 import {
   NotConnectedError,
   PermanentError,
@@ -14,6 +21,7 @@ import { createSendGrid } from "../../supabase/functions/_shared/providers/sendg
 import { createSmtp } from "../../supabase/functions/_shared/providers/smtp.ts";
 import { createTwilio } from "../../supabase/functions/_shared/providers/twilio.ts";
 import { createWhatsApp } from "../../supabase/functions/_shared/providers/whatsapp.ts";
+import { createCarriers } from "../../supabase/functions/worker/messages/carriers.ts";
 
 const id = "01970000-0000-7000-8000-000000000001";
 
@@ -356,6 +364,33 @@ describe("[D3-080] a mail server", () => {
   it("that is not there may be asked later", async () => {
     const send = createSmtp({ host: "127.0.0.1", port: 1, user: "x@example.com", timeoutMs: 500 });
     expect(await reasonOf(send(message(), []))).toBeInstanceOf(RetryAfterError);
+  });
+
+  it("is the one that the environment names, where SendGrid is not set up", async () => {
+    const env = readEnv(
+      messagingEnvSchema.extend(metaEnvSchema.shape).extend(serviceEnvSchema.shape),
+      {
+        SUPABASE_URL: "http://127.0.0.1:1",
+        SUPABASE_SERVICE_ROLE_KEY: "key",
+        SMTP_HOST: "127.0.0.1",
+        SMTP_PORT: "587",
+        SMTP_USER: "your-email@gmail.com",
+        SMTP_PASSWORD: "your-app-password",
+      },
+    );
+    // No integration has credentials of its own.
+    const db = { asService: async () => ({}) } as unknown as Database;
+    const { carriers } = createCarriers(db, env);
+    const reason = await reasonOf(carriers.email(message(), []));
+    expect((reason as Error).message).toBe("port 587 is closed on the platform: use 465 or 2525");
+    const { carriers: both } = createCarriers(db, {
+      ...env,
+      SENDGRID_API_KEY: "k",
+      SENDGRID_URL: base,
+    });
+    during(answer(202, null, { "x-message-id": "abc" }));
+    const sent = await both.email(message({ sender: "office@example.com" }), []);
+    expect(sent.provider).toBe("sendgrid");
   });
 
   it("needs encryption, and a port that the platform leaves open", async () => {

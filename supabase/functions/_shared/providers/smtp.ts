@@ -3,7 +3,13 @@
 
 import { Buffer } from "node:buffer";
 import { z } from "zod";
-import { type Carrier, carrierTimeoutMs, messageIdOf, unsubscribeHeaders } from "./carrier.ts";
+import {
+  type Carrier,
+  carrierTimeoutMs,
+  messageIdOf,
+  unsubscribeHeaders,
+  withinTime,
+} from "./carrier.ts";
 import {
   NotConnectedError,
   PermanentError,
