@@ -53,6 +53,7 @@ const commits =
 /** What an advisor says that is so on purpose, and why. */
 const accepted: Record<string, string> = {
   "function_search_path_mutable private.refresh_scores": commits,
+  "function_search_path_mutable private.automation_catch_up": commits,
   "function_search_path_mutable private.sla_catch_up": commits,
   "function_search_path_mutable private.webhooks_catch_up": commits,
 };

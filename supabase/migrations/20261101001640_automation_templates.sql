@@ -59,6 +59,8 @@ begin
 exception
   when data_exception then
     perform private.fail('argument_invalid', 'p_overrides');
+
+    return null;
 end
 $$;
 
