@@ -1,7 +1,12 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { apiKeyShownSchema, reportScheduledSchema } from "@intake/types";
+import {
+  apiKeyShownSchema,
+  feePlanAppliedSchema,
+  invoiceSchema,
+  reportScheduledSchema,
+} from "@intake/types";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type Client,
@@ -32,6 +37,10 @@ interface Names {
   contactId: string;
   studentId: string;
   documentId: string;
+  paymentId: string;
+  openPaymentId: string;
+  installmentId: string;
+  invoiceId: string;
   taskId: string;
   callId: string;
   reminderId: string;
@@ -96,6 +105,29 @@ beforeAll(async () => {
   );
   const student = expectData(
     await admin.client.from("students").insert({ name: "Read me" }).select("id").single(),
+  );
+  const payments = expectData(
+    await admin.client
+      .from("payments")
+      .insert([
+        { student_id: student.id, amount: 100 },
+        { student_id: student.id, amount: 100 },
+      ])
+      .select("id"),
+  );
+  const plan = feePlanAppliedSchema.parse(
+    expectData(
+      await admin.client.rpc("fee_plan_apply", {
+        p_student_id: student.id,
+        p_total: 100,
+        p_installments: { count: 2, first_due_date: "2026-01-31" },
+      }),
+    ),
+  );
+  const invoice = invoiceSchema.parse(
+    expectData(
+      await admin.client.rpc("invoice_issue", { p_installment_id: plan.installments[1]?.id ?? "" }),
+    ),
   );
   const [document] = await sql()<{ id: string }[]>`
     with d as (
@@ -180,6 +212,10 @@ beforeAll(async () => {
     contactId: contact.id,
     studentId: student.id,
     documentId: document?.id ?? "",
+    paymentId: payments[0]?.id ?? "",
+    openPaymentId: payments[1]?.id ?? "",
+    installmentId: plan.installments[0]?.id ?? "",
+    invoiceId: invoice.id,
     taskId: task.id,
     callId: call.id,
     reminderId: reminder.id,
