@@ -120,7 +120,7 @@ begin
   perform private.may_cache(300);
 
   return query execute format($query$
-    with reached as (
+    with reached as materialized (
       select l.max_stage, count(*) as leads from public.leads l where %s group by l.max_stage
     ), funnel as (
       select s.key, s.position, (select coalesce(sum(r.leads), 0) from reached r where r.max_stage >= s.position)::bigint as leads

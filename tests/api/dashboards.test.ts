@@ -6,6 +6,7 @@ import {
   dashboardOverviewSchema,
   dashboardStatsSchema,
 } from "../../packages/types/src/dashboards.ts";
+import { reportBuiltSchema } from "../../packages/types/src/reports.ts";
 import {
   addLead,
   anon,
@@ -16,6 +17,7 @@ import {
   type Person,
   sql,
   stack,
+  unique,
 } from "../helpers/index.ts";
 
 let manager: Person;
@@ -229,5 +231,29 @@ describe("an answer", () => {
     expect((await ask(manager, "dashboard_stats", "POST"))[0]).toBeNull();
     const client = await manager.client.rpc("dashboard_stats", week, { get: true });
     expect(dashboardStatsSchema.parse(client.data).revenue.value).toBe(5500);
+  });
+
+  it("[D3-072] is five minutes old at most for figures that were asked for so, an hour for reports, and one's own", async () => {
+    const figures = await manager.client.rpc("analytics_kpis", {}, { get: true });
+    expect(figures.error).toBeNull();
+    const source = unique("Kept");
+    const fields = { grouping: ["source"], filters: { source }, aggregations: ["count"] };
+    const built = await manager.client.rpc("report_build", { p: { name: source, ...fields } });
+    const { report_id } = reportBuiltSchema.parse(expectData(built));
+    const count = async (p_max_age?: number) => {
+      const answer = await manager.client.rpc("report_run", {
+        p_report_id: report_id,
+        ...(p_max_age ? { p_max_age } : {}),
+      });
+      const { data } = expectData(answer) as { data: { count: number }[] };
+      return data.reduce((sum, row) => sum + row.count, 0);
+    };
+    await addLead(agent, { source });
+    expect(await count(3600)).toBe(1);
+    await addLead(agent, { source });
+    expect([await count(3600), await count()]).toEqual([1, 2]);
+    await sql()`
+      update private.report_cache set made_at = now() - interval '61 minutes' where report_id = ${report_id}`;
+    expect(await count(86_400)).toBe(2);
   });
 });

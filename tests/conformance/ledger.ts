@@ -285,7 +285,7 @@ export const ledger: Record<string, Entry> = {
   "D3-069": proved(),
   "D3-070": proved(),
   "D3-071": proved(),
-  "D3-072": notYet("analytics"),
+  "D3-072": proved(),
   "D3-073": proved(),
   "D3-074": proved(),
   "D3-075": proved(),

@@ -229,6 +229,12 @@ select tests.authenticate_as((select admin from people));
 
 select is(pg_temp.kpis(), '10 0 0.0 5 796000.00', 'a pipeline without a won stage has no enrolments');
 
+-- The leads are read once, not once for each stage
+
+select tests.clear_authentication();
+
+select alike(pg_get_functiondef('public.analytics_funnel(date,date,text,uuid)'::regprocedure), '%with reached as materialized (%', 'the funnel reads the leads once, and not again for each stage');
+
 select * from finish();
 
 rollback;

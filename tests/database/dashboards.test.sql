@@ -14,7 +14,7 @@ update public.communications set deleted_at = now() where deleted_at is null;
 
 update public.calls set deleted_at = now() where deleted_at is null;
 
-update public.payments set currency = 'XTS' where paid_at is not null;
+update public.payments set paid_at = '2001-01-01' where paid_at is not null;
 
 delete from public.analytics_events;
 
@@ -293,15 +293,20 @@ select is(
 
 select tests.clear_authentication();
 
+alter table public.communications disable trigger user;
+
+alter table public.students disable trigger user;
+
+alter table public.payments disable trigger user;
+
 insert into public.communications (user_id, type, status, sent_at, clicked_at)
 select case when n % 20 = 0 then one else other end, 'email', 'sent', now() - make_interval(hours => n), case when n % 50 = 0 then now() - make_interval(hours => n) end
 from people, generate_series(1, 6000) n;
 
-insert into public.students (name, assigned_to, enrolled_at) select 'S' || n, other, now() - make_interval(hours => n) from people, generate_series(1, 1500) n;
+insert into public.students (name, assigned_to, enrolled_at) select 'Volume ' || n, other, now() - make_interval(hours => n) from people, generate_series(1, 1500) n;
 
-insert into public.payments (student_id, amount) select s.id, 1 from public.students s where s.name like 'S%';
-
-update public.payments p set status = 'completed', paid_amount = 1, paid_at = s.enrolled_at from public.students s where s.id = p.student_id;
+insert into public.payments (assigned_to, amount, currency, status, paid_amount, paid_at)
+select other, 1, 'INR', 'completed', 1, now() - make_interval(hours => n) from people, generate_series(1, 1500) n;
 
 analyze public.communications, public.students, public.payments;
 

@@ -136,6 +136,18 @@ insert into public.leads (name, assigned_to) select 'Imported ' || n, one from p
 
 select is(pg_temp.told(), 'leads many team A', 'of an import it is told only that there is something new');
 
+select tests.clear_authentication();
+
+select is(
+  (select string_agg(c.relname, ' ' order by c.relname) from pg_trigger t join pg_class c on c.oid = t.tgrelid
+   where t.tgname = 'announce_changed' and t.tgfoid = 'private.announce_changes()'::regprocedure),
+  'calls campaigns communications contacts deals documents notes organizations payments reminders students tasks',
+  'whatever hangs on a lead, or is listed beside leads, is announced');
+
+select is_empty(
+  $$select from pg_trigger t where t.tgrelid in ('public.leads'::regclass, 'public.lead_history'::regclass, 'public.lead_enquiries'::regclass) and t.tgname like 'announce%'$$,
+  'leads themselves have no trigger for it');
+
 select * from finish();
 
 rollback;
