@@ -158,7 +158,77 @@ do $$ begin perform private.notification_sweep(); end $$;
 select results_eq($$select n.lead_id, n.title, n.message, n.user_id from public.notifications n where n.metadata ->> 'event' = 'lead_status_changed' and n.lead_id in (select unnest(array[theirs, own]) from given)$$,
   $$select theirs, 'Lead status changed', l.lead_id || ': Contacted to Qualified.', owner from people, given join public.leads l on l.id = theirs$$, 'its owner is told of the last one, and not of their own');
 
+-- Every event that is told by itself
+
+create temp table told on commit drop as select gen_random_uuid() as lead, gen_random_uuid() as paper, gen_random_uuid() as payment;
+
+grant select on told to public;
+
+delete from public.notification_rules;
+
+update public.sla_policies set is_active = false;
+
+insert into public.sla_policies (name, kind, source, target_minutes, is_in_business_hours, active_since) values ('Told', 'first_response', 'Told', 10, false, now() - interval '1 day');
+
+insert into public.leads (id, name, source, assigned_to) select lead, 'Told', 'Told', owner from told, people;
+
+do $$ begin perform private.sla_apply(array[lead], now() + interval '1 hour') from told; end $$;
+
+insert into public.reminders (lead_id, agent_id, title, remind_at) select lead, owner, 'Told', now() - interval '1 minute' from told, people;
+
+do $$ begin perform private.remind(); end $$;
+
+insert into public.calls (lead_id, agent_id, type, status, started_at, duration) select lead, owner, 'inbound', 'missed', now() - interval '1 minute', 0 from told, people;
+
+insert into public.documents (id, lead_id, document_name, document_type) select paper, lead, 'Passport', 'passport' from told;
+
+do $$
+declare
+  file public.document_versions;
+begin
+  insert into public.document_versions (document_id, file_name, mime_type, size_bytes)
+  select paper, 'scan.pdf', 'application/pdf', 10 from told
+  returning * into file;
+
+  insert into storage.objects (bucket_id, name, metadata) values ('documents', file.storage_path, '{"size": 10, "mimetype": "application/pdf"}');
+
+  perform private.document_complete(file.id);
+  perform private.document_checked(file.id, 10, repeat('a', 64));
+end
+$$;
+
+select tests.authenticate_as((select admin from people));
+
+do $$ begin perform public.document_verify(paper, 'verified') from told; end $$;
+
+select tests.clear_authentication();
+
+insert into public.payments (id, lead_id, amount) select payment, lead, 1000 from told;
+
+select tests.authenticate_as((select admin from people));
+
+do $$ begin perform public.payment_record(payment, 'cash') from told; end $$;
+
+update public.leads set status = 'contacted' where id = (select lead from told);
+
+select tests.clear_authentication();
+
+update private.timeline_readers set fence = private.uuid_v7_since(clock_timestamp()), fence_xid = '3' where name = 'notifications';
+
+do $$ begin
+  perform private.notification_sweep();
+  perform private.import_tell_owners(jsonb_populate_record(null::public.imports, jsonb_build_object('id', gen_random_uuid(), 'created_by', owner, 'rows_total', 1, 'results', '{}'::jsonb))) from people;
+end $$;
+
+select set_eq(
+  $$select distinct n.metadata ->> 'event' from public.notifications n, people, told where n.user_id = owner and (n.lead_id = lead or n.metadata ->> 'event' = 'import_finished')$$,
+  array['lead_assigned', 'lead_status_changed', 'sla_breached', 'reminder_due', 'call_missed', 'document_verified', 'payment', 'import_finished'],
+  '[D4-071] assignment, a change of stage, a breach, a reminder, a missed call, a document, a payment and an import are told by themselves'
+);
+
 -- Who may decide
+
+select pg_temp.rule('lead_assigned', 'email', true);
 
 select tests.authenticate_as((select owner from people));
 
