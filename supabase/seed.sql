@@ -347,6 +347,18 @@ from (values
 ) p (name, kind, stage, source, target, warn, escalate)
 where exists (select from demo_people);
 
+-- What some of them were written, and answered.
+
+insert into public.communications (lead_id, user_id, sent_by, type, direction, subject, content, recipient, status, sent_at)
+select l.id, l.assigned_to, l.assigned_to, 'email', 'outbound', 'Your enquiry', 'Thank you for your interest. When may we call you?', l.email, 'delivered', l.created_at + interval '1 hour'
+from public.leads l
+where l.email is not null and l.assigned_to is not null and l.lead_no % 9 = 0 and l.created_at < now() - interval '1 day';
+
+insert into public.communications (lead_id, user_id, type, direction, content, sender, sent_at)
+select l.id, l.assigned_to, 'whatsapp', 'inbound', 'Please call me after six.', l.phone, l.created_at + interval '5 hours'
+from public.leads l
+where l.phone is not null and l.assigned_to is not null and l.lead_no % 18 = 0 and l.created_at < now() - interval '1 day';
+
 insert into public.calls (lead_id, agent_id, outcome, started_at, duration)
 select l.id, l.assigned_to, 'connected', h.first_at, 120 + 7 * (l.lead_no % 60)
 from public.leads l

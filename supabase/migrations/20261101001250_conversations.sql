@@ -3,6 +3,12 @@
 -- The thread of a message follows from whom it is with, so that what comes in finds its place without a search; a
 -- reply to an e-mail of ours finds it by our id in the header. What nobody is known for is kept all the same.
 
+-- Indexes
+
+create index communications_from_nobody_known on public.communications (sender) where lead_id is null;
+
+create index communications_to_nobody_known on public.communications (recipient) where lead_id is null;
+
 -- Views
 
 create view public.conversations with (security_invoker = true) as

@@ -158,6 +158,12 @@ begin
     from storage.objects o
     where o.bucket_id = 'imports' and o.created_at < p_uploads_before
       and not exists (select from public.imports i where o.name in (i.storage_path, i.error_path))
+    union all
+    -- Of messages, what was never sent, and what belonged to one that is gone.
+    select o.bucket_id, o.name
+    from storage.objects o
+    where o.bucket_id = 'messages' and o.created_at < p_uploads_before
+      and not exists (select from public.communication_attachments a where a.path = o.name)
   ) o
   limit p_limit;
 end
@@ -314,6 +320,15 @@ begin
       records := private.add_records(records, private.remove_rows(child.name, child_ids));
     end if;
   end loop;
+
+  -- What was said with them before anybody knew of a lead.
+  select array_agg(c.id) into child_ids
+  from public.communications c
+  where c.lead_id is null and (c.sender = any (emails || phones) or c.recipient = any (emails || phones));
+
+  if child_ids is not null then
+    records := private.add_records(records, private.remove_rows('communications', child_ids));
+  end if;
 
   records := private.add_records(records, private.remove_rows('leads', ids));
   records := private.add_records(records, private.erase_from_exports(emails, phones));

@@ -117,6 +117,26 @@ select private.message_receive('twilio', 'sms', 'SMconv7', '+919811300001', '911
 
 select is((select g.verdict from private.contact_gate('sms', '+919811300001', 'all') g), 'allow', 'a sentence that begins like it is a sentence');
 
+-- Erasure
+
+select tests.authenticate_as((select admin from people));
+
+select lives_ok((select format('select public.lead_delete(%L, p_hard => true)', l.id) from (
+  select (public.consent_set(lead::text, 'sms', 'granted')).lead_id as id from given
+) l), 'a lead is erased');
+
+select tests.clear_authentication();
+
+insert into public.leads (name, phone) values ('Late Known', '+919811399999');
+
+select tests.authenticate_as((select admin from people));
+
+select lives_ok((select format('select public.lead_delete(%L, p_hard => true)', l.id) from public.leads l where l.phone = '+919811399999'), 'so is who wrote before anybody knew them');
+
+select tests.clear_authentication();
+
+select is_empty($$select from public.communications c where c.sender in ('+919811300001', '+919811399999', 'talking@example.com')$$, 'with all that was said to and fro');
+
 select * from finish();
 
 rollback;
