@@ -138,7 +138,7 @@ describe("a schedule", () => {
     expect(Date.parse(after.next_run!)).toBeGreaterThan(Date.now());
 
     const mails = await sql()`
-      select type, direction, recipient, subject, content from public.communications
+      select id, type, direction, recipient, subject, content from public.communications
       where channel_specific_data ->> 'report_run_id' = ${run!.id} order by recipient
     `;
     expect(mails.map(({ recipient }) => recipient)).toEqual(
@@ -149,6 +149,17 @@ describe("a schedule", () => {
       expect(mail.content).toContain(`/reports/${report}?run=${run!.id}`);
       expect(mail.content).not.toContain(source);
     }
+
+    // What sends them is a job, too.
+    const jobs = await sql()`
+      select from (
+        select kind, payload from private.jobs
+        union all select kind, payload from private.jobs_archive
+        union all select kind, payload from private.jobs_dead
+      ) j
+      where j.kind = 'send_message' and j.payload ->> 'communication_id' = any (${mails.map(({ id }) => String(id))})
+    `;
+    expect(jobs).toHaveLength(2);
 
     // The recipient follows it and sees their own part; the file is the owner's.
     const theirs = await colleague.client.rpc("report_run", { p_report_id: report });
