@@ -368,7 +368,7 @@ export const ledger: Record<string, Entry> = {
   "D4-068": proved(),
   "D4-069": proved(),
   "D4-070": proved(),
-  "D4-071": notYet("notifications"),
+  "D4-071": proved(),
   "D4-072": proved(),
   "D4-073": notYet("notifications"),
   "D4-074": proved(),
