@@ -23,7 +23,6 @@ create table public.document_versions (
   expires_at timestamptz not null,
   checked_at timestamptz,
   constraint document_versions_have_a_number_each unique (document_id, version_no),
-  constraint document_versions_path_is_unique unique (storage_path),
   constraint document_versions_file_name_is_a_name check (file_name <> '' and length(file_name) <= 255 and file_name !~ '[/\\[:cntrl:]]'),
   constraint document_versions_have_a_size check (size_bytes > 0),
   constraint document_versions_state_is_known check (state in ('uploading', 'checking', 'ready', 'refused')),
@@ -32,6 +31,9 @@ create table public.document_versions (
   constraint document_versions_that_are_refused_say_why check ((state = 'refused') = (fault is not null)),
   constraint document_versions_that_are_checked_say_when check ((state in ('ready', 'refused')) = (checked_at is not null))
 );
+
+-- Partial, so that a change of the row locks out nobody who refers to it.
+create unique index document_versions_path_is_unique on public.document_versions (storage_path) where storage_path is not null;
 
 comment on table public.document_versions is 'The versions of a document''s file. Of those that are ready the newest counts; the others stay readable. Read by document.';
 

@@ -11,9 +11,11 @@ create table public.automation_templates (
   actions jsonb not null,
   position smallint not null,
   constraint automation_templates_name_is_a_line check (btrim(name) <> '' and length(name) <= 120),
-  constraint automation_templates_slug_is_unique unique (slug),
   constraint automation_templates_position_is_unique unique (position)
 );
+
+-- Partial, so that a change of the row locks out nobody who refers to it.
+create unique index automation_templates_slug_is_unique on public.automation_templates (slug) where slug is not null;
 
 comment on table public.automation_templates is 'Workflows to begin with, for automation_from_template(). List: select().order("position").';
 

@@ -289,7 +289,11 @@ describe("payments", () => {
       .select("title, type, metadata")
       .eq("student_id", student);
     expect(data).toEqual([
-      { title: "Payment Received", type: "success", metadata: { payment_id: payment.id } },
+      {
+        title: "Payment Received",
+        type: "success",
+        metadata: { event: "payment", payment_id: payment.id },
+      },
     ]);
     expect(
       expectData(

@@ -126,7 +126,7 @@ function archiveKind(names: string[]): Kind {
 async function namesInArchive(read: Reader, size: number): Promise<string[]> {
   const from = Math.max(0, size - 22 - 65_535);
   const tail = Buffer.from((await read(from, size - from))?.bytes ?? []);
-  const end = tail.lastIndexOf("PK\x05\x06", undefined, "latin1");
+  const end = tail.lastIndexOf("PK\x05\x06", tail.length, "latin1");
   if (end < 0 || end + 22 > tail.length) return [];
   const length = tail.readUInt32LE(end + 12);
   if (length > pieceBytes) return [];
