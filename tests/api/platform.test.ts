@@ -86,6 +86,54 @@ describe("the demo organisation", () => {
   });
 });
 
+it("[D1-033] the sample data gives a frontend the document's samples, to begin with", async () => {
+  const admin = await as("admin");
+  const lead = expectData(
+    await admin
+      .from("leads_list")
+      .select("id, name, email, status, source, score, lastInteraction, value")
+      .eq("email", "alice@example.com")
+      .single(),
+  );
+  expect(lead).toEqual({
+    id: expect.any(String),
+    name: "Alice Johnson",
+    email: "alice@example.com",
+    status: "new",
+    source: "Facebook Ad",
+    // By the rules, not as the document has it.
+    score: expect.any(Number),
+    lastInteraction: "2024-03-10",
+    value: 1200,
+  });
+  const { data: opened } = await admin
+    .from("timeline")
+    .select("title, timestamp, type")
+    .eq("entity_id", lead.id ?? "")
+    .eq("type", "email_opened");
+  expect(opened).toEqual([
+    { title: "Opened Email", timestamp: "2024-03-10T10:00:00+00:00", type: "email_opened" },
+  ]);
+  const campaign = expectData(
+    await admin
+      .from("campaigns_with_stats")
+      .select("name, status, spend, impressions, clicks, leads, cpl, roas")
+      .eq("name", "Summer Sale")
+      .eq("provider", "meta")
+      .single(),
+  );
+  expect({ ...campaign, cpl: Math.floor((campaign.cpl ?? 0) * 10) / 10 }).toEqual({
+    name: "Summer Sale",
+    status: "active",
+    spend: 12500,
+    impressions: 450000,
+    clicks: 12000,
+    leads: 450,
+    cpl: 27.7,
+    roas: 3.5,
+  });
+});
+
 describe("the service layer of a frontend", () => {
   it("[D2-042] does all that the document's does, by the published types", async () => {
     const client = await signIn(counselor.email);
