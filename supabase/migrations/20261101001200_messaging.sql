@@ -146,7 +146,7 @@ comment on table private.communication_moves is 'Where a communication''s status
 insert into private.communication_moves (from_status, to_status) values
   ('scheduled', 'queued'), ('scheduled', 'sending'), ('scheduled', 'sent'), ('scheduled', 'completed'), ('scheduled', 'failed'), ('scheduled', 'cancelled'),
   ('queued', 'sending'), ('queued', 'sent'), ('queued', 'delivered'), ('queued', 'read'), ('queued', 'failed'), ('queued', 'bounced'), ('queued', 'cancelled'),
-  ('sending', 'sent'), ('sending', 'delivered'), ('sending', 'read'), ('sending', 'failed'), ('sending', 'bounced'),
+  ('sending', 'sent'), ('sending', 'delivered'), ('sending', 'read'), ('sending', 'failed'), ('sending', 'bounced'), ('sending', 'cancelled'),
   ('sent', 'delivered'), ('sent', 'read'), ('sent', 'failed'), ('sent', 'bounced'),
   -- A report of failure gives way to proof of the contrary, in whichever order they come.
   ('failed', 'delivered'), ('failed', 'read'), ('failed', 'bounced'),

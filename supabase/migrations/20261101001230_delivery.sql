@@ -34,6 +34,22 @@ $$;
 
 comment on function private.is_marketing(public.communications) is 'Whether a message is advertising: a campaign''s, or marked {"purpose": "marketing"}.';
 
+create function private.message_gate(p_message public.communications) returns table (verdict text, reason text, until timestamptz)
+language plpgsql stable security invoker set search_path = '' as $$
+begin
+  return query
+  select g.verdict, g.reason, g.until
+  from unnest(p_message.recipient || coalesce(p_message.cc, '{}') || coalesce(p_message.bcc, '{}')) a (address)
+  cross join lateral private.contact_gate(
+    p_message.type, a.address, case when private.is_marketing(p_message) then 'marketing' else 'all' end, clock_timestamp()
+  ) g
+  order by g.verdict = 'allow', g.verdict = 'defer'
+  limit 1;
+end
+$$;
+
+comment on function private.message_gate(public.communications) is 'Whether all whom a message names, copies too, may be written to now: the strictest answer of contact_gate.';
+
 create function private.whatsapp_window_is_open(p_thread_id uuid) returns boolean
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -64,6 +80,7 @@ declare
   template public.message_templates;
   rendered jsonb;
   gate record;
+  campaign_status text;
 begin
   select c.* into message from public.communications c where c.id = p_id for update;
 
@@ -77,12 +94,20 @@ begin
     return jsonb_build_object('verdict', 'done');
   end if;
 
-  if message.deleted_at is not null then
-    if message.status <> 'sending' then
-      update public.communications c set status = 'cancelled' where c.id = p_id;
-    end if;
+  select k.status into campaign_status
+  from public.campaign_recipients r
+  join public.campaigns k on k.id = r.campaign_id
+  where r.communication_id = p_id;
+
+  if message.deleted_at is not null or campaign_status = 'cancelled' then
+    update public.communications c set status = 'cancelled' where c.id = p_id;
 
     return jsonb_build_object('verdict', 'done');
+  end if;
+
+  -- Resuming makes it due at once.
+  if campaign_status = 'paused' then
+    return jsonb_build_object('verdict', 'defer', 'until', clock_timestamp() + interval '1 hour');
   end if;
 
   if message.scheduled_at > clock_timestamp() then
@@ -101,9 +126,7 @@ begin
     return jsonb_build_object('verdict', 'done');
   end if;
 
-  select * into gate from private.contact_gate(
-    message.type, message.recipient, case when private.is_marketing(message) then 'marketing' else 'all' end, clock_timestamp()
-  );
+  select * into gate from private.message_gate(message);
 
   if gate.verdict = 'defer' then
     return jsonb_build_object('verdict', 'defer', 'until', gate.until);
@@ -360,7 +383,7 @@ begin
     perform private.fail('argument_invalid', 'p_sender, p_cc and p_bcc are of e-mail');
   end if;
 
-  select * into gate from private.contact_gate(message.type, message.recipient, case when private.is_marketing(message) then 'marketing' else 'all' end);
+  select * into gate from private.message_gate(message);
 
   if gate.verdict = 'deny' then
     perform private.fail('contact_refused', gate.reason);
@@ -547,6 +570,7 @@ comment on function public.communication_cancel(uuid) is 'Takes back a message t
 
 revoke all on function
   private.is_marketing(public.communications),
+  private.message_gate(public.communications),
   private.whatsapp_window_is_open(uuid),
   private.message_fail(uuid, text),
   private.message_begin(uuid),

@@ -227,6 +227,14 @@ begin
       perform private.fail('campaign_status_refused', old.status || ' to ' || new.status);
     end if;
 
+    -- What launches itself reaches whom its maker sees, so nobody who sees less says to whom and what.
+    if is_person and old.status = 'draft' and new.status = 'draft' and new.is_automated and private.gate_all() is null
+      and new.created_by is distinct from private.gate_own()
+      and (old.type, old.channels, old.target_criteria, old.subject, old.content, old.is_automated, old.scheduled_at)
+        is distinct from (new.type, new.channels, new.target_criteria, new.subject, new.content, new.is_automated, new.scheduled_at) then
+      perform private.fail('permission_denied', 'a campaign that launches itself is changed by its maker');
+    end if;
+
     -- What some have got already, the others get too.
     if old.status <> 'draft' and new.provider is null
       and (old.type, old.channels, old.target_criteria, old.subject, old.content, old.is_automated)

@@ -49,7 +49,7 @@ begin
       values (p_campaign.id, link.position, case when is_html then replace(link.url, '&amp;', '&') else link.url end);
 
       body := case
-        when is_html then regexp_replace(body, '(href\s*=\s*")' || regexp_replace(link.url, '([^A-Za-z0-9])', '\\\1', 'g') || '"', '\1' || chr(1) || link.position || chr(1) || '"', 'gi')
+        when is_html then regexp_replace(body, '([Hh][Rr][Ee][Ff]\s*=\s*")' || regexp_replace(link.url, '([^A-Za-z0-9])', '\\\1', 'g') || '"', '\1' || chr(1) || link.position || chr(1) || '"', 'g')
         else replace(body, link.url, chr(1) || link.position || chr(1))
       end;
     end loop;
@@ -105,6 +105,12 @@ begin
 
   if new.status = 'active' then
     perform private.enqueue('campaign.step', jsonb_build_object('campaign_id', new.id), p_dedupe_key => new.id::text);
+  end if;
+
+  if old.status = 'paused' and new.status = 'active' then
+    update private.jobs j set run_at = now()
+    from public.campaign_recipients r
+    where r.campaign_id = new.id and r.status = 'queued' and j.kind = 'send_message' and j.dedupe_key = r.communication_id::text and j.lease is null and j.run_at > now();
   end if;
 
   return new;

@@ -135,6 +135,81 @@ select is(
 
 select results_eq('select url from private.campaign_links k, given g where k.campaign_id = g.html order by position', $$values ('https://b.test/?a=1&b=2'), ('https://b.test/')$$, 'its links are what a browser would follow');
 
+create temp table alike on commit drop as select gen_random_uuid() as campaign;
+
+insert into public.campaigns (id, name, target_criteria, subject, content)
+select campaign, 'Alike', '{"source": "Delivery Test"}', 's', '<a href="https://c.test/Ab">x</a><a HREF="https://c.test/aB">y</a>' from alike;
+
+update public.campaigns set status = 'active' where id = (select campaign from alike);
+
+select is((select (regexp_match(b.content, 'link_(\d)\}\}">x'))[1] <> (regexp_match(b.content, 'link_(\d)\}\}">y'))[1] from private.campaign_bodies b, alike a where b.campaign_id = a.campaign), true, 'links that differ in case alone stay two');
+
+-- What is queued already
+
+create temp table halted on commit drop as select gen_random_uuid() as campaign;
+
+insert into public.campaigns (id, name, target_criteria, subject, content) select campaign, 'Halted', '{"source": "Delivery Test"}', 's', 'c' from halted;
+
+update public.campaigns set status = 'active' where id = (select campaign from halted);
+
+update public.system_settings set value = '0' where key in ('messaging.quiet_from_hour', 'messaging.quiet_to_hour');
+
+select private.campaign_step(campaign) from halted;
+
+create temp table halted_message on commit drop as
+select m.id, row_number() over (order by m.id) as n from public.communications m, halted h where m.campaign_id = h.campaign;
+
+select private.message_begin(id), private.message_put_back(id) from halted_message where n = 1;
+
+update public.campaigns set status = 'paused' where id = (select campaign from halted);
+
+select is((select array_agg(distinct private.message_begin(id) ->> 'verdict') from halted_message), '{defer}', 'while it is paused, nothing that was queued leaves');
+
+delete from private.jobs j using halted_message m where j.dedupe_key = m.id::text;
+
+select private.message_defer(id, now() + interval '1 hour') from halted_message;
+
+update public.campaigns set status = 'active' where id = (select campaign from halted);
+
+select is((select bool_and(j.run_at <= now()) from private.jobs j join halted_message m on j.dedupe_key = m.id::text where m.n > 1), true, 'resumed, what waited is due at once');
+
+select is((select private.message_begin(id) ->> 'verdict' from halted_message where n = 2), 'send', 'and leaves');
+
+update public.campaigns set status = 'cancelled' where id = (select campaign from halted);
+
+select is((select private.message_begin(id) ->> 'verdict' from halted_message where n = 1), 'done', 'cancelled, what the provider did not take is not tried again');
+
+select is((select string_agg(m.status, ', ' order by h.n) from public.communications m join halted_message h on h.id = m.id where h.n in (1, 2)), 'cancelled, sending', 'and says so; what is on its way stays');
+
+-- In another's name
+
+create temp table lent on commit drop as select gen_random_uuid() as campaign, tests.create_user('admin', 'Delivery A') as admin;
+
+insert into public.campaigns (id, created_by, name, target_criteria, subject, content) select campaign, admin, 'Lent', '{"source": "Delivery Test"}', 's', 'c' from lent;
+
+grant select on lent to public;
+
+select tests.authenticate_as((select manager from people));
+
+select lives_ok(format('update public.campaigns set content = %L where id = %L', 'better', campaign), 'a manager edits a draft of their team') from lent;
+
+select throws_ok(
+  format('update public.campaigns set is_automated = true, scheduled_at = now() where id = %L', campaign), '42501', null,
+  'but does not let it launch itself, which it would to all whom its maker sees'
+) from lent;
+
+select tests.clear_authentication();
+
+update public.campaigns set is_automated = true where id = (select campaign from lent);
+
+select tests.authenticate_as((select manager from people));
+
+select throws_ok(format('update public.campaigns set target_criteria = %L where id = %L', '{}', campaign), '42501', null, 'nor changes what does so') from lent;
+
+select tests.clear_authentication();
+
+delete from public.campaigns c using lent l where c.id = l.campaign;
+
 -- Enough ahead
 
 create temp table many on commit drop as select gen_random_uuid() as campaign;

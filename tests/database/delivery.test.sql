@@ -168,6 +168,27 @@ from (
 
 select isnt_empty($$select from public.communications c where c.subject = 'Subject' and c.content like 'Dear Delivered Lead,%'$$, 'with what it is about');
 
+-- Copies
+
+select private.consent_record('email', 'out.delivery@example.com', 'withdrawn', 'all', 'unsubscribe');
+
+select tests.authenticate_as((select counselor from people));
+
+select results_eq(
+  (select format('select state, details from pg_temp.refusal(%L)', format('select public.communication_send(%L, %L, p_subject => %L, p_content => %L, '||field||' => %L)', 'email', lead, 's', 'x', '{Out.Delivery@example.com}')) from given),
+  $$values ('PT409', 'contact_refused: opted_out')$$, 'who opted out gets no copy either: ' || field)
+from (values ('p_cc'), ('p_bcc')) f (field);
+
+select tests.clear_authentication();
+
+create temp table copied on commit drop as select pg_temp.add('email') as id;
+
+update public.communications c set cc = '{fine@example.com}', bcc = '{out.delivery@example.com}' from copied where c.id = copied.id;
+
+select is((select private.message_begin(id) ->> 'verdict' from copied), 'done', 'of copies, too, the gate is asked when they leave');
+
+select is((select pg_temp.state_of(id) from copied), 'failed contact_refused: opted_out', 'and the message says why it stayed');
+
 create temp table advert on commit drop as select pg_temp.add('email', p_fields => '{"purpose": "marketing"}') as id;
 
 update public.system_settings set value = to_jsonb(extract(hour from clock_timestamp() at time zone 'Asia/Kolkata')::integer) where key = 'messaging.quiet_from_hour';
