@@ -4,11 +4,15 @@
 -- every row instead of an index. The search is therefore a definer function that puts the caller's scope
 -- into its own query, as the policies would.
 
--- Index
+-- Indexes
 
 create index leads_by_text on public.leads using gin (search_text extensions.gin_trgm_ops) with (fastupdate = on, gin_pending_list_limit = 256) where deleted_at is null;
 
 comment on index public.leads_by_text is 'Fragments of name, e-mail, phone and organisation, and words spelt nearly so.';
+
+create index leads_by_last_digits on public.leads ((reverse(phone)) collate "C") where phone is not null and deleted_at is null;
+
+comment on index public.leads_by_last_digits is 'What people remember of a number is its end. Bounds instead of a pattern, so that plans can be kept.';
 
 -- Functions
 
@@ -60,10 +64,11 @@ begin
     perform private.fail('argument_invalid', 'p_query has 2 to 200 characters, p_limit is 1 to 100, p_after is a cursor, p_filter names status, source, assigned_to, tags or custom_fields');
   end if;
 
-  -- What is typed says where to look: a key finds its lead, digits find a number, words find the rest.
-  is_key := query ~ '^lead-[0-9]+$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 10);
+  -- What is typed says where to look: a key finds its lead, seven digits and more the numbers that end so,
+  -- fewer a part of one, words find the rest.
+  is_key := query ~ '^lead-[0-9]+$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 7);
 
-  if is_number and is_key then
+  if is_number and length(digits) >= 10 then
     begin
       address := private.normalize_phone(query);
     exception when sqlstate 'PT422' then
@@ -76,6 +81,11 @@ begin
   -- Keys have indexes of their own and few hits: plans that are kept serve.
   if query ~ '^lead-[0-9]+$' then
     keyed := array(select x.id from public.leads x where x.lead_id = upper(query));
+  elsif is_key and is_number and length(digits) < 10 then
+    keyed := array(
+      select x.id from public.leads x
+      where reverse(x.phone) collate "C" >= reverse(digits) and reverse(x.phone) collate "C" < reverse(digits) || ':' and x.deleted_at is null
+    );
   elsif is_key and is_number then
     keyed := array(
       select x.id from public.leads x where x.phone = address and x.deleted_at is null

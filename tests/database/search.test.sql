@@ -31,7 +31,7 @@ select tests.authenticate_as((select counselor from people));
 select is(pg_temp.found(query), array['Zenobia Quartermain by ' || matched], format('"%s" finds by %s', query, matched))
 from (values
   ('zenobia', 'text'), ('  QUARTER ', 'text'), ('main zeno', 'text'), ('xylo', 'text'), ('zenobia@search.test', 'key'), ('@search.test', 'text'),
-  ('+91 98123 12345', 'key'), ('9812312345', 'key'), ('2312345', 'text'), ('9700000001', 'key'), ('zenobai quartermian', 'similar')
+  ('+91 98123 12345', 'key'), ('9812312345', 'key'), ('2312345', 'key'), ('123-12345', 'key'), ('312345', 'text'), ('9812312', 'text'), ('9700000001', 'key'), ('zenobai quartermian', 'similar')
 ) t (query, matched);
 
 select is(pg_temp.found((select l.lead_id from public.leads l where l.email = 'zenobia@search.test')), array['Zenobia Quartermain by key'], 'the number finds its lead');
