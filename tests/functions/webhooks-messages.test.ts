@@ -186,6 +186,18 @@ describe("[D0-062] a delivery", () => {
     ]);
   });
 
+  it("of SendGrid may be as large as it makes them", async () => {
+    const { app, stored } = open();
+    const events = Array.from({ length: 1_500 }, () => ({
+      event: "delivered",
+      x: "x".repeat(480),
+    }));
+    const body = JSON.stringify(events);
+    expect(body.length).toBeGreaterThan(750_000);
+    expect((await app.request("/webhooks/sendgrid", sendgridPost(body))).status).toBe(200);
+    expect(stored).toHaveLength(1);
+  });
+
   it("that is signed and says nothing is refused", async () => {
     const { app, stored } = open();
     expect((await app.request("/webhooks/sendgrid", sendgridPost("{"))).status).toBe(400);
@@ -324,6 +336,22 @@ describe("what a delivery says", () => {
       ["+919876543210", "[document]", [{ media_id: "7", name: "marks.pdf" }]],
       ["+919876543210", "[unsupported]", []],
     ]);
+  });
+
+  it("holds no character that the database would refuse with all the rest", () => {
+    const report = { event: "dropped", reason: "a\0b\ud800c", communication_id: id };
+    const [dropped] = heardFromSendGrid(bytes(JSON.stringify([report]))).reports;
+    expect(dropped?.error).toBe("provider_refused: a\ufffdb\ufffdc");
+    const sms = heardFromTwilio(
+      bytes("MessageSid=SM1&From=%2B919876543210&Body=a%00b%F0%9F%98%80"),
+      undefined,
+      "2026-01-01T10:00:00Z",
+    );
+    expect(sms.messages[0]?.message.text).toBe("a\ufffdb\u{1f600}");
+    const said = { id: "wamid.1", from: "919876543210", type: "text", text: { body: "a\0b" } };
+    const delivery = { entry: [{ changes: [{ value: { messages: [said] } }] }] };
+    const [message] = heardFromWhatsApp(bytes(JSON.stringify(delivery))).messages;
+    expect(message?.message.text).toBe("a\ufffdb");
   });
 
   it("is read without an error, whatever the bytes", () => {

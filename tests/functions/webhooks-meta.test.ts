@@ -203,9 +203,9 @@ describe("a delivery", () => {
     expect({}).not.toHaveProperty("polluted");
   });
 
-  it("of more than 256 kB is refused before it is read", async () => {
+  it("of more than 1 MB is refused before it is read", async () => {
     const { app, stored } = open();
-    const body = delivery(change("1"), { field: "x".repeat(256 * 1024) });
+    const body = delivery(change("1"), { field: "x".repeat(1024 * 1024) });
     const response = await app.request("/webhooks/meta", post(body));
     expect(response.status).toBe(413);
     expect(stored.size).toBe(0);

@@ -14,7 +14,8 @@ export function createWebhooks(deps: WebhooksDeps): App {
     name: "webhooks",
     title: "Intake webhooks",
     description: "Where providers deliver what happened.",
-    maxBodyBytes: 256 * 1024,
+    // SendGrid sends up to 768 kB at once; the inbox takes no more than this.
+    maxBodyBytes: 1024 * 1024,
     allowedOrigins: deps.allowedOrigins,
     limiter: deps.limiter,
     log: deps.log,

@@ -29,7 +29,7 @@ export function mountRazorpay(app: App, { inbox, razorpay }: WebhooksDeps): void
         200: { description: "Stored", schema: webhookAcceptedSchema },
         400: { description: "Signed by Razorpay, but no delivery" },
         401: { description: "The signature does not match" },
-        413: { description: "Larger than 256 kB" },
+        413: { description: "Larger than 1 MB" },
         503: { description: "The webhook secret is not set" },
       },
     },

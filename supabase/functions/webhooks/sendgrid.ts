@@ -35,7 +35,7 @@ export function mountSendGrid(app: App, { inbox, sendgrid }: WebhooksDeps): void
         200: { description: "Stored", schema: webhookAcceptedSchema },
         400: { description: "Signed by SendGrid, but no events" },
         401: { description: "The signature does not match" },
-        413: { description: "Too large" },
+        413: { description: "Larger than 1 MB" },
         503: { description: "The public key is not set" },
       },
     },

@@ -30,7 +30,7 @@ export function mountStripe(app: App, { inbox, stripe }: WebhooksDeps): void {
         200: { description: "Stored", schema: webhookAcceptedSchema },
         400: { description: "Signed by Stripe, but no delivery" },
         401: { description: "The signature does not match, or is too old" },
-        413: { description: "Larger than 256 kB" },
+        413: { description: "Larger than 1 MB" },
         503: { description: "The webhook secret is not set" },
       },
     },

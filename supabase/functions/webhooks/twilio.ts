@@ -40,7 +40,7 @@ export function mountTwilio(app: App, { inbox, twilio }: WebhooksDeps): void {
         200: { description: "Stored; there is nothing to answer", contentType: "text/xml" },
         400: { description: "Signed by Twilio, but about no message" },
         401: { description: "The signature does not match" },
-        413: { description: "Larger than 256 kB" },
+        413: { description: "Larger than 1 MB" },
         503: { description: "The auth token is not set" },
       },
     },

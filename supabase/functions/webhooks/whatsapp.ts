@@ -41,7 +41,7 @@ export function mountWhatsApp(app: App, { inbox, meta }: WebhooksDeps): void {
         200: { description: "Stored", schema: webhookAcceptedSchema },
         400: { description: "Signed by WhatsApp, but no delivery" },
         401: { description: "The signature does not match" },
-        413: { description: "Larger than 256 kB" },
+        413: { description: "Larger than 1 MB" },
         503: { description: "The app secret is not set" },
       },
     },

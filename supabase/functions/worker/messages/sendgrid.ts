@@ -3,7 +3,7 @@
 import type { MessageReport } from "@intake/types";
 import { z } from "zod";
 import { parseJsonBytes } from "../../_shared/json.ts";
-import { fromUnix, type Heard } from "./heard.ts";
+import { fromUnix, type Heard, storable } from "./heard.ts";
 
 const eventSchema = z.looseObject({
   event: z.string(),
@@ -68,5 +68,5 @@ export function heardFromSendGrid(raw: Uint8Array): Heard {
       },
     ];
   });
-  return { reports, messages: [] };
+  return storable({ reports, messages: [] });
 }

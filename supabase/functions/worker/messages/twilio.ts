@@ -1,7 +1,7 @@
 // Callbacks of Twilio, and SMS that come in. A callback says no time: it is the one at which it came.
 
 import type { MessageReport } from "@intake/types";
-import type { Heard } from "./heard.ts";
+import { type Heard, storable } from "./heard.ts";
 
 /** The person said STOP, and Twilio keeps to it. */
 const optedOut = "21610";
@@ -36,7 +36,7 @@ export function heardFromTwilio(
   if (status) {
     const said = saidBy(status, fields.get("ErrorCode"));
     const report = { id: about, message_id: id, at: receivedAt, ...said };
-    return { reports: said ? [report] : [], messages: [] };
+    return storable({ reports: said ? [report] : [], messages: [] });
   }
   const message = {
     channel: "sms" as const,
@@ -46,5 +46,5 @@ export function heardFromTwilio(
     text: fields.get("Body") ?? "",
     at: receivedAt,
   };
-  return { reports: [], messages: message.from ? [{ message, files: [] }] : [] };
+  return storable({ reports: [], messages: message.from ? [{ message, files: [] }] : [] });
 }

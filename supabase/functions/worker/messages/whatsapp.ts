@@ -3,7 +3,7 @@
 import type { MessageReport } from "@intake/types";
 import { z } from "zod";
 import { parseJsonBytes } from "../../_shared/json.ts";
-import { fromUnix, type Heard, type InboundFile } from "./heard.ts";
+import { fromUnix, type Heard, type InboundFile, storable } from "./heard.ts";
 
 const statusSchema = z.looseObject({
   id: z.string(),
@@ -119,12 +119,12 @@ export function heardFromWhatsApp(raw: Uint8Array): Heard {
   const values = (delivery?.entry ?? [])
     .flatMap((entry) => entry.changes ?? [])
     .flatMap((change) => (change.value ? [change.value] : []));
-  return {
+  return storable({
     reports: values.flatMap((value) => (value.statuses ?? []).flatMap(reportOf)),
     messages: values.flatMap((value) =>
       (value.messages ?? []).flatMap((one) =>
         messageOf(one, value.metadata?.display_phone_number ?? ""),
       ),
     ),
-  };
+  });
 }
