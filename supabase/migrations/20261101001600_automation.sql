@@ -152,7 +152,8 @@ begin
       return format('%s of %s takes a list of 1 to 100 %ss', p_operator, p_field, expected);
     end if;
   elsif p_operator in ('older_than', 'newer_than') then
-    if plain is null or plain !~ '^[1-9]\d{0,5} (minute|hour|day|week)s?$' then
+    -- No farther than a timestamp reaches: what fails when it is asked would stop the sweep for everybody.
+    if plain is null or plain !~ '^([1-9]\d{0,5} (minute|hour|day)|[1-9]\d{0,4} week)s?$' then
       return p_operator || ' takes a time such as "3 days"';
     end if;
   elsif p_operator = 'changed' and p_value is null then
@@ -302,7 +303,7 @@ comment on function private.automation_matches(jsonb, jsonb) is 'Whether a condi
 create function private.automation_facts(p_lead public.leads, p_event jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
-  return to_jsonb(p_lead)
+  return coalesce(to_jsonb(p_lead), '{}')
     || coalesce((select jsonb_object_agg('custom.' || c.key, c.value) from jsonb_each(p_lead.custom_fields) c where jsonb_typeof(c.value) in ('string', 'number', 'boolean')), '{}')
     || coalesce((select jsonb_object_agg('event.' || e.key, e.value) from jsonb_each(p_event) e), '{}');
 end

@@ -227,6 +227,17 @@ select pg_temp.sweep();
 
 select is((select count(*) from public.automation_runs where trigger_type = 'task_overdue'), 2::bigint, 'once');
 
+insert into public.automation_workflows (name, trigger_type, trigger_conditions, actions, active_since)
+values ('Of a priority', 'task_overdue', '{"event.priority": ["low", "medium", "high"]}', '[{"type": "send_notification", "title": "Of a priority", "to": "person"}]', now() - interval '1 day');
+
+update private.automation_clock set read_until = now() - interval '5 hours';
+
+select pg_temp.sweep();
+
+select set_eq(
+  $$select n.user_id from public.notifications n where n.title = 'Of a priority'$$, 'select unnest(array[manager, stranger]) from people', 'a condition on the event holds with a lead and without'
+);
+
 -- Who sees what was done
 
 select tests.authenticate_as((select manager from people));
