@@ -295,7 +295,7 @@ begin
 
   delete from vault.secrets v
   using public.webhooks w
-  where v.name = 'webhook:' || w.id || ':previous' and w.previous_secret_until < now();
+  where v.name = 'webhook:' || w.id || ':previous' and coalesce(w.previous_secret_until, '-infinity') < now();
 
   return pruned;
 end

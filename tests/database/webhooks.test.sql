@@ -226,6 +226,16 @@ select private.webhooks_prune();
 
 select is(private.webhook_secret(pg_temp.id_of('stages'), ':previous'), null, 'and the old one is forgotten');
 
+select tests.authenticate_as((select admin from people));
+
+do $$ begin perform public.webhook_secret_rotate(pg_temp.id_of('stages'), 0); end $$;
+
+select tests.clear_authentication();
+
+select private.webhooks_prune();
+
+select is(private.webhook_secret(pg_temp.id_of('stages'), ':previous'), null, 'one that is replaced without an overlap too');
+
 -- Switching off
 
 update public.webhooks set failing_since = now() - interval '119 hours' where id = pg_temp.id_of('all');
