@@ -116,9 +116,9 @@ begin
     select * into told from private.notification_channels(p_user_id, event, p_priority);
 
     if told.others <> '{}' then
-      insert into private.notification_outbox (user_id, channel, title, message, event, send_at)
+      insert into private.notification_outbox (user_id, channel, title, message, event, metadata, lead_id, send_at)
       -- How many more there are is known at commit.
-      select p_user_id, c, case event when 'leads_assigned' then 'More leads assigned' else left(p_title, 200) end, coalesce(p_message, ''), event, told.send_at
+      select p_user_id, c, case event when 'leads_assigned' then 'More leads assigned' else left(p_title, 200) end, coalesce(p_message, ''), event, p_metadata, p_lead_id, told.send_at
       from unnest(told.others) c
       where exists (select from public.profiles p where p.id = p_user_id and p.is_active);
     end if;

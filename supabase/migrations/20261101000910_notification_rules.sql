@@ -74,14 +74,20 @@ create table private.notification_outbox (
   title text not null,
   message text not null,
   event text not null,
+  metadata jsonb not null,
+  lead_id uuid references public.leads (id) on delete cascade,
   send_at timestamptz not null
 );
 
 comment on table private.notification_outbox is 'What is to reach people outside of the application, until it is due.';
 
+comment on column private.notification_outbox.lead_id is 'Whom it is about: it goes when they are erased.';
+
 create index notification_outbox_due on private.notification_outbox (send_at);
 
 create index notification_outbox_of_person on private.notification_outbox (user_id, channel, send_at);
+
+create index notification_outbox_of_lead on private.notification_outbox (lead_id) where lead_id is not null;
 
 insert into private.timeline_readers (name) values ('notifications');
 
@@ -255,25 +261,33 @@ comment on function private.notification_send(integer) is 'Run every minute: mak
 create function private.notification_sweep(p_limit integer default 1000) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  told integer;
+  read uuid[];
+  told integer := 0;
 begin
-  with changed as materialized (
-    select distinct on (a.lead_id) a.id, a.lead_id, a.description, a.metadata, l.lead_id as number, l.assigned_to
-    from public.activities a
-    join public.leads l on l.id = a.lead_id and l.deleted_at is null
-    where a.id = any ((select r.activities from private.take_timeline('notifications', now() - interval '1 hour', p_limit) r)::uuid[])
-      and a.type = 'status_change'
-      and not a.metadata ? 'deal_id'
-      and l.assigned_to is distinct from a.actor_id
-      and not a.metadata ? 'automation_run'
-    order by a.lead_id, a.id desc
-  )
-  select count(n.id) into told
-  from changed c
-  cross join lateral private.notify(
-    c.assigned_to, 'Lead status changed', c.number || ': ' || c.description || '.', 'lead', 'normal', c.lead_id, '/leads/' || c.number,
-    p_metadata => jsonb_build_object('event', 'lead_status_changed', 'lead_number', c.number, 'from', c.metadata -> 'from', 'to', c.metadata -> 'to')
-  ) n (id);
+  -- An import writes more of the timeline in a minute than one reading takes.
+  for reading in 1 .. 100 loop
+    select r.activities into read from private.take_timeline('notifications', now() - interval '1 hour', p_limit) r;
+
+    with changed as materialized (
+      select distinct on (a.lead_id) a.id, a.lead_id, a.description, a.metadata, l.lead_id as number, l.assigned_to
+      from public.activities a
+      join public.leads l on l.id = a.lead_id and l.deleted_at is null
+      where a.id = any (read)
+        and a.type = 'status_change'
+        and not a.metadata ? 'deal_id'
+        and l.assigned_to is distinct from a.actor_id
+        and not a.metadata ? 'automation_run'
+      order by a.lead_id, a.id desc
+    )
+    select told + count(n.id) into told
+    from changed c
+    cross join lateral private.notify(
+      c.assigned_to, 'Lead status changed', c.number || ': ' || c.description || '.', 'lead', 'normal', c.lead_id, '/leads/' || c.number,
+      p_metadata => jsonb_build_object('event', 'lead_status_changed', 'lead_number', c.number, 'from', c.metadata -> 'from', 'to', c.metadata -> 'to')
+    ) n (id);
+
+    exit when cardinality(read) < p_limit;
+  end loop;
 
   return told;
 end

@@ -92,6 +92,10 @@ begin
   using public.reminders r
   where r.id = any (reminders) and n.user_id = r.agent_id and n.metadata ->> 'reminder_id' = r.id::text;
 
+  delete from private.notification_outbox o
+  using public.reminders r
+  where r.id = any (reminders) and o.user_id = r.agent_id and o.metadata ->> 'reminder_id' = r.id::text;
+
   -- So does a merge that moved them, or what the timeline told of them.
   removed := array(select jsonb_array_elements_text(r.value) from jsonb_each(records) r);
 

@@ -90,6 +90,10 @@ insert into public.notes (id, lead_id, author_id, title, content, reminder_at) s
 
 insert into public.notes (contact_id, author_id, content, reminder_at) select contact, counselor, 'Quixote calls back', now() from given, people;
 
+insert into public.notification_rules (event, channel, user_id, is_enabled) select 'reminder_due', 'email', counselor, true from people;
+
+do $$ begin perform private.notify(counselor, 'Reminder', 'Call Zerlinda', p_lead_id => lead, p_metadata => '{"event": "reminder_due"}') from given, people; end $$;
+
 insert into public.communications (lead_id, user_id, type, subject, content, recipient) select lead, counselor, 'email', 'Dear Zerlinda', 'Quixote', 'zerlinda@erase.test' from given, people;
 
 insert into public.communications (id, lead_id, contact_id, user_id, type, content) select shared, other, contact, counselor, 'sms', 'To both' from given, people;
