@@ -141,7 +141,7 @@ begin
     (select s.system_identifier from pg_control_system() s),
     (select c.timeline_id from pg_control_checkpoint() c),
     (select d.oid from pg_catalog.pg_database d where d.datname = current_database()),
-    (select c.generation from public.sync_clients c where c.id = p_client_id and c.user_id = private.gate_own())
+    coalesce((select c.generation from public.sync_clients c where c.id = p_client_id and c.user_id = private.gate_own()), 1)
   );
 end
 $$;
@@ -171,12 +171,13 @@ create function private.sync_op_end(p_client_id uuid, p_op_id uuid, p_verdict js
 language plpgsql volatile security definer set search_path = '' as $$
 begin
   update private.sync_ops o
-  set verdict = p_verdict - 'row' - 'conflicts'
+  set verdict = (p_verdict - '{row,conflicts,message}'::text[])
+    || case when p_verdict ? 'details' then jsonb_build_object('details', split_part(p_verdict ->> 'details', ':', 1)) else '{}' end
   where o.user_id = private.gate_own() and o.client_id = p_client_id and o.op_id = p_op_id;
 end
 $$;
 
-comment on function private.sync_op_end(uuid, uuid, jsonb) is 'Remembers what became of an operation.';
+comment on function private.sync_op_end(uuid, uuid, jsonb) is 'Remembers what became of an operation; of a refusal which it was, not the words, which may hold values.';
 
 create function private.sync_seen(p_client_id uuid, p_device text, p_type text, p_status text, p_started_at timestamptz, p_counts jsonb, p_pending integer, p_error text) returns uuid
 language plpgsql volatile security definer set search_path = '' as $$
@@ -189,9 +190,9 @@ begin
   end if;
 
   insert into public.sync_clients as c (id, user_id, device, pending, last_sync_at, last_push_at)
-  values (p_client_id, caller, coalesce(p_device, ''), coalesce(p_pending, 0), case when p_type <> 'push' and p_status <> 'failed' then now() end, case when p_type = 'push' then now() end)
+  values (p_client_id, caller, coalesce(left(p_device, 200), ''), coalesce(p_pending, 0), case when p_type <> 'push' and p_status <> 'failed' then now() end, case when p_type = 'push' then now() end)
   on conflict (id) do update
-  set device = coalesce(p_device, c.device), pending = coalesce(p_pending, c.pending),
+  set device = coalesce(left(p_device, 200), c.device), pending = coalesce(p_pending, c.pending),
     last_sync_at = coalesce(excluded.last_sync_at, c.last_sync_at), last_push_at = coalesce(excluded.last_push_at, c.last_push_at)
   where c.user_id = caller;
 
@@ -509,7 +510,7 @@ begin
       verdict := private.sync_apply(op);
     exception
       -- Of the moment, not of the operation: all of it is sent again.
-      when serialization_failure or deadlock_detected or lock_not_available then
+      when transaction_rollback or lock_not_available or insufficient_resources or system_error then
         raise;
       when others then
         get stacked diagnostics state = returned_sqlstate, message = message_text, detail = pg_exception_detail;

@@ -236,6 +236,37 @@ select is((select count(*) from realtime.messages where topic = 'user:' || (sele
 
 select is_empty($$select 1 from private.sync_ops where verdict ? 'row' or verdict ? 'conflicts'$$, 'what is remembered of operations holds no values');
 
+-- A device that nobody knows yet, a push that meets a fault of the server, and what is remembered of refusals
+
+select tests.authenticate_as((select one from people));
+
+insert into kept select 'new', public.sync_pull(p_client_id => (select tablet from devices));
+
+select isnt(public.sync_report((select tablet from devices), 'full', 'success', p_device => repeat('x', 300)), null, 'a long name of a device is cut');
+
+select is(public.sync_pull(p_cursor => value ->> 'cursor', p_client_id => (select tablet from devices)) -> 'full', 'false', 'the first report of a device voids no cursor') from kept where name = 'new';
+
+select lives_ok(format('select public.sync_push(%L, %L, %L)', (select phone from devices), '[]', repeat('x', 300)), 'nor does a long name stop a push');
+
+insert into kept select 'refused', pg_temp.op('tasks', 'insert', gen_random_uuid(), '{"title": "Call Asha", "due_date": "Asha said tomorrow"}');
+
+select matches(pg_temp.push(value) ->> 'message', 'Asha', 'a refusal says why') from kept where name = 'refused';
+
+select is(pg_temp.push(value) - '{op_id}'::text[], '{"status": "rejected", "code": "22007", "details": "22007", "duplicate": true}', 'asked again, it says which it was') from kept where name = 'refused';
+
+select tests.clear_authentication();
+
+select is_empty($$select 1 from private.sync_ops where verdict::text ~ 'Asha|no_such_stage'$$, 'which is nothing of what was written');
+
+create function pg_temp.full_disk() returns trigger language plpgsql as $$ begin raise exception 'no space left' using errcode = '53100'; end $$;
+
+create trigger full_disk before insert on public.tasks for each row when (new.title = 'Full disk') execute function pg_temp.full_disk();
+
+select tests.authenticate_as((select one from people));
+
+select throws_ok(format('select public.sync_push(%L, %L)', (select phone from devices), jsonb_build_array(pg_temp.op('tasks', 'insert', gen_random_uuid(), '{"title": "Full disk"}'))),
+  '53100', null, 'what is the server''s fault is no refusal: the device sends it again');
+
 select * from finish();
 
 rollback;

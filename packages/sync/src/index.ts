@@ -24,6 +24,9 @@ export interface Rpc {
   ): PromiseLike<{ data: unknown; error: { message: string; code?: string } | null }>;
 }
 
+/** What was refused or decided otherwise, with what the person had done: nothing they entered is lost. */
+export type SyncIssue = SyncResult & { op: SyncOp };
+
 /** All that a device keeps, as plain JSON. */
 export interface SyncState {
   /** Of this installation. */
@@ -34,7 +37,7 @@ export interface SyncState {
   /** What the server has not answered yet, oldest first. */
   queue: SyncOp[];
   /** What was refused or decided otherwise, for the person to see. */
-  issues: SyncResult[];
+  issues: SyncIssue[];
 }
 
 export interface SyncStore {
@@ -70,7 +73,7 @@ export interface Sync {
   rows(type: SyncType): SyncRow[];
   /** How many changes wait. */
   pending(): number;
-  issues(): SyncResult[];
+  issues(): SyncIssue[];
   /** Answers the id, new for an insert. Kept before it is answered. */
   change(
     type: SyncType,
@@ -96,6 +99,12 @@ const emptyState = (): SyncState => ({
   issues: [],
 });
 
+/** Without what PostgreSQL stores in no text: one such letter would hold up the whole queue for good. */
+const storable = (fields: Fields): Fields =>
+  JSON.parse(JSON.stringify(fields), (_, value) =>
+    typeof value === "string" ? value.replaceAll("\0", "").replace(/[\uD800-\uDFFF]/gu, "") : value,
+  );
+
 /** As sync_pull() computes it: the end of the id, mixed with the version. */
 function digestsOf(rows: Record<string, SyncRow>): Record<string, [number, number]> {
   const digests: Record<string, [number, number]> = {};
@@ -113,9 +122,23 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
   const { client, store, types = syncTypes, device, pageSize = 500 } = options;
   let state = (await store.load()) ?? emptyState();
   let running: Promise<void> | null = null;
+  let syncing: SyncState | null = null;
+  let saving: Promise<void> = Promise.resolve();
+
+  /** One after the other, so that an earlier state never overwrites a later one. */
+  function save(): Promise<void> {
+    saving = saving.catch(() => undefined).then(() => store.save(state));
+    return saving;
+  }
+
+  const refuseAfterWipe = () => {
+    if (state !== syncing) throw new Error("The device was wiped meanwhile.");
+  };
 
   async function call(name: string, args: Record<string, unknown>): Promise<unknown> {
+    refuseAfterWipe();
     const { data, error } = await client.rpc(name, args);
+    refuseAfterWipe();
     if (error) throw Object.assign(new Error(error.message), { code: error.code });
     return data;
   }
@@ -135,9 +158,32 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
     return seen;
   }
 
+  /** Of each row one change at a time where there is something to compare: the next is compared with what the server made of this one. */
+  function nextBatch(): SyncOp[] {
+    const ids = new Set<string>();
+    const again = state.queue.findIndex(
+      ({ id, base }) => ids.size === ids.add(id).size && base !== undefined,
+    );
+    return state.queue.slice(0, again === -1 ? batchSize : Math.min(again, batchSize));
+  }
+
+  /** What waits was done on top of this change, in the words of the device; the server may spell them otherwise. */
+  function rebase(op: SyncOp, { row, conflicts }: SyncResult): void {
+    for (const { id, base } of state.queue) {
+      if (!row || !base || id !== op.id) continue;
+      for (const [field, value] of Object.entries(op.fields ?? {})) {
+        const isRefused = conflicts?.some(
+          (one) => one.field === field && one.resolution === "server",
+        );
+        if (isRefused || JSON.stringify(base[field]) !== JSON.stringify(value)) continue;
+        base[field] = (row[field] ?? null) as Fields[string];
+      }
+    }
+  }
+
   async function push(): Promise<void> {
     while (state.queue.length > 0) {
-      const batch = state.queue.slice(0, batchSize);
+      const batch = nextBatch();
       const { results } = syncPushSchema.parse(
         await call("sync_push", {
           p_client_id: state.clientId,
@@ -150,12 +196,14 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
         const op = sent.get(result.op_id);
         if (!op) continue;
         if (result.row) keep(op.type, result.row);
+        rebase(op, result);
         if (op.action === "delete" && result.status === "applied")
           delete state.rows[op.type][op.id];
-        if (result.status !== "applied" || result.conflicts?.length) state.issues.push(result);
+        if (result.status !== "applied" || result.conflicts?.length)
+          state.issues.push({ ...result, op });
       }
       state.queue = state.queue.filter((op) => !sent.has(op.op_id));
-      await store.save(state);
+      await save();
     }
   }
 
@@ -178,7 +226,7 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
       }
       state.cursor = page.cursor;
       // After each page, so that one that breaks off goes on where it was.
-      await store.save(state);
+      await save();
       if (!page.has_more) return { pulled, last: page };
     }
   }
@@ -205,10 +253,11 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
         for (const row of syncRowSchema.array().parse(rows)) keep(type, row);
       }
     }
-    await store.save(state);
+    await save();
   }
 
   async function once(): Promise<void> {
+    syncing = state;
     const p_started_at = new Date().toISOString();
     const isFirst = state.cursor === null;
     const report = (status: string, p_counts: unknown, error?: unknown) =>
@@ -238,7 +287,8 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
     rows: (type) => [...overlay(type).values()],
     pending: () => state.queue.length,
     issues: () => [...state.issues],
-    async change(type, action, id, fields = {}) {
+    async change(type, action, id, given = {}) {
+      const fields = storable(given);
       const row = id === null ? undefined : overlay(type).get(id);
       const target = id ?? crypto.randomUUID();
       const op: SyncOp = { op_id: crypto.randomUUID(), type, action, id: target };
@@ -251,7 +301,7 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
         );
       }
       state.queue.push(op);
-      await store.save(state);
+      await save();
       return target;
     },
     sync() {
@@ -267,7 +317,7 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
     },
     async wipe() {
       state = emptyState();
-      await store.save(state);
+      await save();
     },
   };
   return sync;
