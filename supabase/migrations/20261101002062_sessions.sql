@@ -11,16 +11,17 @@ create function private.sessions_in_reach() returns table (
 language plpgsql stable security definer set search_path = '' as $$
 declare
   caller uuid := private.gate_own();
+  sees_all boolean := private.gate_all() is not null and private.has_permission('users.manage');
 begin
   return query
   select s.id, s.user_id, s.created_at, coalesce(s.refreshed_at at time zone 'utc', s.updated_at, s.created_at), s.not_after, s.user_agent, s.ip, s.id = private.session_id()
   from auth.sessions s
   where (s.not_after is null or s.not_after > now())
-    and (s.user_id = caller or private.has_permission('users.manage'));
+    and (s.user_id = caller or sees_all);
 end
 $$;
 
-comment on function private.sessions_in_reach() is 'The sessions the caller may know of: their own, or everybody''s with users.manage.';
+comment on function private.sessions_in_reach() is 'The sessions the caller may know of: their own, or everybody''s with users.manage and scope all.';
 
 create function private.revoke_session(p_session_id uuid) returns void
 language plpgsql volatile security definer set search_path = '' as $$
@@ -48,7 +49,7 @@ comment on function private.revoke_session(uuid) is 'Body of public.revoke_sessi
 create view public.user_sessions with (security_invoker = true) as
 select * from private.sessions_in_reach();
 
-comment on view public.user_sessions is 'Where one is signed in, or everybody is for holders of users.manage. Read only: end one with revoke_session(). Answers D0-046.';
+comment on view public.user_sessions is 'Where one is signed in, or everybody is for holders of users.manage with scope all. Read only: end one with revoke_session(). Answers D0-046.';
 
 comment on column public.user_sessions.last_active_at is 'When its token was last renewed: within an hour of the last request.';
 
@@ -67,6 +68,10 @@ begin
 
   if p_user_id <> caller then
     perform private.require_permission('users.manage');
+
+    if private.gate_all() is null then
+      perform private.fail('permission_denied', 'users.manage');
+    end if;
   end if;
 
   return query
@@ -76,7 +81,7 @@ begin
 end
 $$;
 
-comment on function public.list_sessions(uuid) is 'Somebody''s sessions, one''s own by default, last used first: {id, user_id, created_at, last_active_at, expires_at, user_agent, ip, is_current}. Another''s need users.manage. Errors: account_inactive, permission_denied. Answers D0-046.';
+comment on function public.list_sessions(uuid) is 'Somebody''s sessions, one''s own by default, last used first: {id, user_id, created_at, last_active_at, expires_at, user_agent, ip, is_current}. Another''s need users.manage and scope all. Errors: account_inactive, permission_denied. Answers D0-046.';
 
 create function public.revoke_session(p_session_id uuid) returns void
 language sql volatile security invoker set search_path = '' as $$

@@ -71,6 +71,24 @@ select tests.authenticate_as((select id from desk));
 
 select throws_ok(format('select public.revoke_session(%L)', (select admin from sessions)), '42501', null, 'nobody ends the session of somebody who may more');
 
+-- Without scope all
+
+select tests.clear_authentication();
+
+insert into public.roles (key, name, data_scope) values ('team_administrator', 'Team administrator', 'team');
+
+insert into public.role_permissions (role_id, permission) select id, 'users.manage' from public.roles where key = 'team_administrator';
+
+update public.profiles set role_id = (select id from public.roles where key = 'team_administrator') where id = (select manager from people);
+
+select tests.authenticate_as((select manager from people));
+
+select is_empty('select 1 from public.user_sessions where user_id <> private.gate_own()', 'who administers people without scope all sees no sessions of others');
+
+select throws_ok(format('select public.list_sessions(%L)', (select admin from people)), '42501', null, 'nor asks for them');
+
+select tests.clear_authentication();
+
 select * from finish();
 
 rollback;
