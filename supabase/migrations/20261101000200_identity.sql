@@ -160,9 +160,21 @@ begin
     select
     from public.impersonations i
     join public.profiles a on a.id = i.impersonator_id and a.is_active
-    join public.role_permissions rp on rp.role_id = a.role_id and rp.permission = 'users.impersonate'
+    join public.roles r on r.id = a.role_id and r.data_scope = 'all'
+    join public.role_permissions rp on rp.role_id = r.id and rp.permission = 'users.impersonate'
     join auth.sessions s on s.id = i.impersonator_session_id and s.user_id = a.id and (s.not_after is null or s.not_after > now())
     where i.session_id = private.session_id() and i.user_id = p_user_id and i.ended_at is null and i.expires_at > now()
+      -- As when it began: nobody who may impersonate, or who may more than the impersonator.
+      and not exists (
+        select
+        from public.profiles p
+        join public.role_permissions theirs on theirs.role_id = p.role_id
+        where p.id = p_user_id
+          and (
+            theirs.permission = 'users.impersonate'
+            or not exists (select from public.role_permissions own where own.role_id = a.role_id and own.permission = theirs.permission)
+          )
+      )
   );
 end
 $$;

@@ -153,7 +153,11 @@ from (values
   ($$update public.profiles set is_active = false where id = (select admin from people)$$, 'the impersonator is no longer active'),
   ($$update public.profiles set role_id = (select id from public.roles where key = 'manager') where id = (select admin from people)$$, 'the impersonator may no longer'),
   ($$delete from auth.sessions where id = (select admin from sessions)$$, 'the impersonator signed out'),
-  ($$update public.profiles set is_active = false where id = (select counselor from people)$$, 'the person is no longer active')
+  ($$update public.profiles set is_active = false where id = (select counselor from people)$$, 'the person is no longer active'),
+  ($$update public.profiles set role_id = (select id from public.roles where key = 'admin') where id = (select counselor from people)$$, 'the person may impersonate by now'),
+  ($$insert into public.roles (key, name, data_scope) values ('eyes', 'Eyes', 'all');
+     insert into public.role_permissions (role_id, permission) select id, 'users.impersonate' from public.roles where key = 'eyes';
+     update public.profiles set role_id = (select id from public.roles where key = 'eyes') where id = (select admin from people)$$, 'the person may more than the impersonator by now')
 ) t (change, what);
 
 select ok(pg_temp.sees(), 'and after all that was taken back it lives still');
