@@ -194,7 +194,11 @@ begin
   perform private.user_set_access(p_user_id, null, false);
 
   if p_reassign_to is not null then
-    update public.tasks t set assigned_to = p_reassign_to where t.assigned_to = p_user_id and not t.completed and t.lead_id is null and t.deleted_at is null;
+    update public.tasks t set assigned_to = p_reassign_to where t.assigned_to = p_user_id and t.status not in ('done', 'cancelled') and t.deleted_at is null;
+
+    update public.reminders r set agent_id = p_reassign_to where r.agent_id = p_user_id and r.status = 'pending' and r.deleted_at is null;
+
+    update public.calls c set agent_id = p_reassign_to where c.agent_id = p_user_id and c.status = 'scheduled' and c.deleted_at is null;
   end if;
 
   delete from public.team_members m where m.user_id = p_user_id;
@@ -205,7 +209,7 @@ begin
 end
 $$;
 
-comment on function private.user_leave(uuid, uuid) is 'Takes a person out: sessions, teams, number and picture; their open tasks without a lead go along. Their name stays with what they did. Auth empties the account afterwards.';
+comment on function private.user_leave(uuid, uuid) is 'Takes a person out: sessions, teams, number and picture; their open tasks, pending reminders and scheduled calls go along. Their name stays with what they did. Auth empties the account afterwards.';
 
 -- RPCs
 

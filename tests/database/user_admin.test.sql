@@ -91,6 +91,18 @@ select is((select banned_until from auth.users where id = (select staying from p
 
 insert into public.tasks (title, assigned_to) select 'Alone', leaving from people;
 
+insert into public.leads (name, assigned_to) select 'Of a colleague', staying from people;
+
+insert into public.tasks (title, assigned_to, lead_id)
+select 'Helping ' || l.name, p.leaving, l.id from people p join public.leads l on l.name in ('Of a colleague', 'Lead ' || (select key from public.pipeline_stages where not is_closed order by position limit 1));
+
+insert into public.reminders (title, agent_id, lead_id, remind_at)
+select 'Remember ' || l.name, p.leaving, l.id, now() + interval '1 day' from people p join public.leads l on l.name = 'Of a colleague';
+
+insert into public.reminders (title, agent_id, remind_at) select 'Remember alone', leaving, now() + interval '1 day' from people;
+
+insert into public.calls (agent_id, type, scheduled_at, notes) select leaving, 'outbound', now() + interval '1 day', 'Scheduled call' from people;
+
 select tests.authenticate_as((select admin from people));
 
 select throws_ok(format('select private.user_leave_check(%L, null)', (select leaving from people)), 'PT409', 'This person still has open leads.', 'not with open leads and nobody to take them');
@@ -114,6 +126,12 @@ select results_eq(
   'closed leads stay whose they were');
 
 select is((select assigned_to from public.tasks where title = 'Alone'), (select staying from people), 'open tasks go along');
+
+select is_empty($$select title from public.tasks where title ~ '^Helping' and assigned_to is distinct from (select staying from people)$$, 'whosever lead they are about');
+
+select is_empty($$select title from public.reminders where title ~ '^Remember' and agent_id <> (select staying from people)$$, 'and so does what they wanted to be reminded of');
+
+select is((select agent_id from public.calls where notes = 'Scheduled call'), (select staying from people), 'and the calls they had arranged');
 
 select is_empty('select 1 from public.team_members where user_id = (select leaving from people)', 'they are in no team');
 
