@@ -296,8 +296,10 @@ create trigger a_merge_keeps_money before update on public.payments
 create function private.check_payment() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  if tg_op = 'UPDATE' and (old.status <> 'pending' or old.order_id is not null or old.paid_amount > 0)
-    and (new.amount, new.currency, new.payment_gateway) is distinct from (old.amount, old.currency, old.payment_gateway) then
+  -- Once a gateway was asked it may have an order, even if nobody heard its answer.
+  if tg_op = 'UPDATE' and (new.amount, new.currency, new.payment_gateway) is distinct from (old.amount, old.currency, old.payment_gateway)
+    and (old.status <> 'pending' or old.order_id is not null or old.paid_amount > 0
+      or exists (select from private.payment_orders o where o.payment_id = old.id)) then
     perform private.fail('payment_is_fixed', old.status);
   end if;
 
@@ -346,8 +348,8 @@ create function private.propagate_student_to_payments() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   update public.payments p
-  set lead_id = coalesce(new.lead_id, p.lead_id), assigned_to = new.assigned_to, team_id = new.team_id
-  where p.student_id = new.id and (p.lead_id, p.assigned_to, p.team_id) is distinct from (coalesce(new.lead_id, p.lead_id), new.assigned_to, new.team_id);
+  set lead_id = new.lead_id, assigned_to = new.assigned_to, team_id = new.team_id
+  where p.student_id = new.id and (p.lead_id, p.assigned_to, p.team_id) is distinct from (new.lead_id, new.assigned_to, new.team_id);
 
   return null;
 end

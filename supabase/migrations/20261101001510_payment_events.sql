@@ -140,7 +140,8 @@ begin
       when full_at is not null and refunded = 0 then 'completed'
       when full_at is not null and refunded < paid then 'partially_refunded'
       when full_at is not null then 'refunded'
-      when paid > 0 or best.status = 'authorized' then 'processing'
+      -- What is cancelled is paid only if somebody takes the money, and nobody here does.
+      when paid > 0 or (best.status = 'authorized' and p.status <> 'cancelled') then 'processing'
       when best.status in ('failed', 'voided') and p.status <> 'cancelled' then 'failed'
       else p.status
     end,
@@ -297,10 +298,11 @@ begin
     select * into payment from public.payments p where p.id = (p_request ->> 'payment_id')::uuid;
   else
     insert into public.payments (
-      student_id, lead_id, amount, currency, payment_method, payment_gateway, fee_type, academic_year, semester, due_date, description, notes, idempotency_key
+      student_id, lead_id, amount, currency, payment_method, payment_gateway, fee_type, academic_year, semester, due_date, description, notes, installment_id,
+      idempotency_key
     )
     select r.student_id, r.lead_id, r.amount, coalesce(r.currency, ''), p_request ->> 'gateway', p_request ->> 'gateway', r.fee_type, r.academic_year,
-      r.semester, r.due_date, r.description, r.notes, p_key
+      r.semester, r.due_date, r.description, r.notes, r.installment_id, p_key
     from jsonb_populate_record(null::public.payments, p_request) r
     on conflict (created_by, idempotency_key) where idempotency_key is not null do nothing
     returning * into payment;
@@ -317,6 +319,7 @@ begin
   if payment.amount is distinct from coalesce((p_request ->> 'amount')::numeric, payment.amount)
     or payment.currency is distinct from coalesce(upper(p_request ->> 'currency'), payment.currency)
     or payment.student_id is distinct from coalesce((p_request ->> 'student_id')::uuid, payment.student_id)
+    or (payment.student_id is null and payment.lead_id is distinct from coalesce((p_request ->> 'lead_id')::uuid, payment.lead_id))
     or (payment.payment_gateway is distinct from p_request ->> 'gateway' and payment.order_id is not null) then
     perform private.fail('idempotency_conflict', payment.id::text);
   end if;
@@ -378,14 +381,20 @@ $$;
 
 comment on function private.payment_order_attach(uuid, text) is 'Notes the order that the gateway made, unless there is one already; answers the one that counts.';
 
-create function private.payment_order_release(p_payment_id uuid) returns void
+create function private.payment_order_release(p_payment_id uuid, p_has_none boolean default false) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 begin
+  if p_has_none then
+    delete from private.payment_orders o where o.payment_id = p_payment_id;
+
+    return;
+  end if;
+
   update private.payment_orders o set claimed_until = null where o.payment_id = p_payment_id;
 end
 $$;
 
-comment on function private.payment_order_release(uuid) is 'Lets others ask for the order: the gateway refused this time.';
+comment on function private.payment_order_release(uuid, boolean) is 'Lets others ask for the order: the gateway refused this time. If it certainly has none, the payment is as if nobody had asked.';
 
 create function private.payment_order_of(p_payment_id uuid) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
@@ -396,11 +405,14 @@ begin
     perform private.fail('payment_has_no_order', p_payment_id::text);
   end if;
 
-  return jsonb_build_object('payment_id', payment.id, 'gateway', payment.payment_gateway, 'order_id', payment.order_id);
+  return jsonb_build_object(
+    'payment_id', payment.id, 'gateway', payment.payment_gateway, 'order_id', payment.order_id,
+    'is_wanted', payment.status <> 'cancelled' and payment.paid_at is null
+  );
 end
 $$;
 
-comment on function private.payment_order_of(uuid) is 'The order of a payment that the caller sees: {payment_id, gateway, order_id}. Errors: permission_denied, not_found, payment_has_no_order.';
+comment on function private.payment_order_of(uuid) is 'The order of a payment that the caller sees: {payment_id, gateway, order_id, is_wanted (it is still to be paid)}. Errors: permission_denied, not_found, payment_has_no_order.';
 
 create function private.payment_checks_due(p_limit integer default 50) returns table (payment_id uuid, gateway text, order_id text, is_wanted boolean)
 language plpgsql volatile security definer set search_path = '' as $$
@@ -423,7 +435,7 @@ begin
     where o.payment_id = d.payment_id
     returning o.payment_id
   )
-  select p.id, p.payment_gateway, p.order_id, p.status <> 'cancelled'
+  select p.id, p.payment_gateway, p.order_id, p.status <> 'cancelled' and p.paid_at is null
   from moved m
   join public.payments p on p.id = m.payment_id
   where p.payment_gateway is not null;
@@ -574,7 +586,7 @@ revoke all on function
   private.payment_order_begin(jsonb, text),
   private.payment_order_claim(uuid, text),
   private.payment_order_attach(uuid, text),
-  private.payment_order_release(uuid),
+  private.payment_order_release(uuid, boolean),
   private.payment_order_of(uuid),
   private.payment_checks_due(integer),
   private.payment_record(uuid, text, text, timestamptz),
@@ -588,7 +600,7 @@ revoke all on function
 grant execute on function
   private.payment_apply_event(text, jsonb),
   private.payment_order_attach(uuid, text),
-  private.payment_order_release(uuid),
+  private.payment_order_release(uuid, boolean),
   private.payment_checks_due(integer)
   to service_role;
 

@@ -409,7 +409,7 @@ from (
   select p.student_id, r.processed_at, 'refund', r.id, coalesce(r.reason, 'Refund'), r.currency, r.amount, 0
   from public.refunds r
   join public.payments p on p.id = r.payment_id
-  where p.student_id is not null and r.status = 'succeeded'
+  where p.student_id is not null and r.status = 'succeeded' and r.currency = p.currency
 ) e;
 
 comment on view public.student_fee_ledger is 'What a student owes, paid and got back, one line each in order of time, with the running balance (what is owed when above zero, a credit below). Read by student_id. Answers D0-027, D0-072.';

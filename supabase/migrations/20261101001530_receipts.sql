@@ -253,8 +253,8 @@ create trigger z_issue_receipt after update of paid_at on public.payments
 create function private.guard_paper() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  if tg_op = 'DELETE' or (to_jsonb(new) - array['payer_name', 'billed_to', 'details', 'assigned_to', 'team_id', 'student_id', 'installment_id', 'cancelled_at', 'cancel_reason', 'status'])
-    is distinct from (to_jsonb(old) - array['payer_name', 'billed_to', 'details', 'assigned_to', 'team_id', 'student_id', 'installment_id', 'cancelled_at', 'cancel_reason', 'status']) then
+  if tg_op = 'DELETE' or (to_jsonb(new) - array['payer_name', 'billed_to', 'student_number', 'details', 'assigned_to', 'team_id', 'student_id', 'installment_id', 'cancelled_at', 'cancel_reason', 'status'])
+    is distinct from (to_jsonb(old) - array['payer_name', 'billed_to', 'student_number', 'details', 'assigned_to', 'team_id', 'student_id', 'installment_id', 'cancelled_at', 'cancel_reason', 'status']) then
     perform private.fail('paper_is_fixed', old.number);
   end if;
 
@@ -271,7 +271,7 @@ create trigger guard_paper before update or delete on public.invoices for each r
 create function private.forget_payer() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  update public.receipts r set payer_name = '', details = r.details - 'description' where r.payment_id = new.id;
+  update public.receipts r set payer_name = '', student_number = null, details = r.details - 'description' where r.payment_id = new.id;
 
   return null;
 end
@@ -286,6 +286,7 @@ create function private.forget_billed() returns trigger
 language plpgsql set search_path = '' as $$
 begin
   new.billed_to := '';
+  new.student_number := null;
   new.cancel_reason := null;
   new.details := new.details - 'description';
 
@@ -314,10 +315,10 @@ create trigger propagate_student_to_invoices after update of assigned_to, team_i
   execute function private.propagate_student_to_invoices();
 
 create trigger audit after insert or update or delete on public.receipts
-  for each row execute function private.audit_row('payer_name', 'details');
+  for each row execute function private.audit_row('payer_name', 'student_number', 'details');
 
 create trigger audit after insert or update or delete on public.invoices
-  for each row execute function private.audit_row('billed_to', 'details', 'cancel_reason');
+  for each row execute function private.audit_row('billed_to', 'student_number', 'details', 'cancel_reason');
 
 -- Grants
 

@@ -148,6 +148,16 @@ select is(
 select is((select string_agg(l.kind || ' ' || l.description, ', ' order by l.entry_at) from public.student_fee_ledger l, given where l.student_id = student and l.kind = 'fee'),
   'fee Course 1, fee Course 2, fee Course 3', 'and names the instalments');
 
+select tests.clear_authentication();
+
+insert into public.refunds (payment_id, amount, currency, gateway, transaction_id, status, processed_at)
+select first, 7, 'USD', 'offline', 'in dollars', 'succeeded', now() from given;
+
+select is_empty(
+  $$select l.kind from public.student_fee_ledger l, given where l.student_id = student and l.currency = 'USD'$$,
+  'what was never counted as paid, for another currency, is not owed when it goes back'
+);
+
 select tests.authenticate_as((select stranger from people));
 
 select is_empty('select l.kind from public.student_fee_ledger l, given where l.student_id = student', 'for those who see the student');

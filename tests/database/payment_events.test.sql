@@ -155,6 +155,67 @@ select is(pg_temp.money(early), row('completed'::text, 2000.00, 0.00), 'who pays
 
 select is((select count(*) from public.notifications n, people, given where n.user_id = admin and n.title = 'Paid Twice' and n.metadata ->> 'payment_id' = early::text), 1::bigint, 'and who may refund is told');
 
+-- What is asked for stays as it is once the gateway may have made an order of it
+
+select tests.authenticate_as((select counselor from people));
+
+insert into kept select 'lost', private.payment_order_begin(jsonb_build_object('student_id', student, 'amount', 700, 'gateway', 'razorpay'), 'key-0006') from given;
+
+select is(
+  pg_temp.refusal(format('update public.payments set %s where id = %L', c.change, (select value ->> 'payment_id' from kept where name = 'lost'))), 'PT409 payment_is_fixed: pending',
+  'while the gateway is asked nobody changes it: ' || c.change
+)
+from (values ('amount = 1'), ('currency = ''USD'''), ('payment_gateway = ''stripe''')) c (change);
+
+select tests.clear_authentication();
+
+select private.payment_order_release((value ->> 'payment_id')::uuid) from kept where name = 'lost';
+
+select tests.authenticate_as((select counselor from people));
+
+select is(
+  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0006'')', jsonb_build_object('payment_id', (select value ->> 'payment_id' from kept where name = 'lost'), 'gateway', 'stripe'))),
+  'PT409 payment_is_fixed: pending', 'nor asks another gateway while the first may have an order'
+);
+
+select tests.clear_authentication();
+
+select private.payment_order_release((value ->> 'payment_id')::uuid, true) from kept where name = 'lost';
+
+select tests.authenticate_as((select counselor from people));
+
+select is(
+  pg_temp.refusal(format('update public.payments set amount = 600, payment_gateway = ''stripe'' where id = %L', (select value ->> 'payment_id' from kept where name = 'lost'))), null,
+  'once the gateway has refused it may be changed'
+);
+
+-- The rest of a request
+
+insert into kept
+select 'plan', public.fee_plan_apply(student, 300, '{"count": 2, "first_due_date": "2026-12-01"}') from given;
+
+insert into kept
+select 'named', private.payment_order_begin(
+  jsonb_build_object('student_id', student, 'amount', 150, 'gateway', 'razorpay', 'installment_id', value -> 'installments' -> 1 ->> 'id'), 'key-0007'
+)
+from given, kept where name = 'plan';
+
+select is(
+  (select p.installment_id::text from public.payments p, kept k where k.name = 'named' and p.id = (k.value ->> 'payment_id')::uuid),
+  (select value -> 'installments' -> 1 ->> 'id' from kept where name = 'plan'), 'an order pays the instalment that it names'
+);
+
+insert into kept select 'of lead', private.payment_order_begin(jsonb_build_object('lead_id', lead, 'amount', 20, 'gateway', 'razorpay'), 'key-0008') from given;
+
+insert into public.leads (id, name, assigned_to) select student, 'Ravi Menon', counselor from given, people;
+
+select is(
+  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0008'')', jsonb_build_object('lead_id', (select student from given), 'amount', 20, 'gateway', 'razorpay'))),
+  'PT409 idempotency_conflict: ' || (select value ->> 'payment_id' from kept where name = 'of lead'), 'and a key is of one person'
+);
+
+select tests.clear_authentication();
+
 -- Another currency
 
 select tests.authenticate_as((select counselor from people));
@@ -217,6 +278,8 @@ select tests.clear_authentication();
 
 select is(private.payment_apply_event('razorpay', pg_temp.paid('order_D', 'pay_D', 'failed', 5)) ->> 'status', 'cancelled', 'and stays so');
 
+select is(private.payment_apply_event('razorpay', pg_temp.paid('order_D', 'pay_D', 'authorized', 5)) ->> 'status', 'cancelled', 'whatever a bank allows');
+
 select is(private.payment_apply_event('razorpay', pg_temp.paid('order_D', 'pay_D', 'captured', 5)) ->> 'status', 'completed', 'unless somebody pays it');
 
 -- What is told
@@ -229,6 +292,33 @@ select set_eq(
 select is(
   (select count(*) from public.notifications n, people, given where n.user_id = counselor and n.title = 'Payment Received' and n.metadata ->> 'payment_id' = cash::text), 1::bigint,
   'and so is the counselor, once'
+);
+
+-- Money that a bank allows is taken only for what is still to be paid
+
+insert into public.payments (student_id, amount, payment_gateway) select student, 40 + n, 'razorpay' from given, generate_series(1, 3) n;
+
+update public.payments p set order_id = 'order_W' || p.amount::integer from given where p.student_id = student and p.amount in (41, 42, 43);
+
+insert into private.payment_orders (payment_id, asked_at, next_check_at)
+select p.id, now(), now() - interval '1 minute' from public.payments p where p.order_id like 'order_W%';
+
+update public.payments set status = 'cancelled' where order_id = 'order_W42';
+
+update public.payments set status = 'completed', paid_amount = amount, paid_at = now() where order_id = 'order_W43';
+
+select tests.authenticate_as((select counselor from people));
+
+select results_eq(
+  $$select p.order_id, (private.payment_order_of(p.id) ->> 'is_wanted')::boolean from public.payments p where p.order_id like 'order_W%' order by 1$$,
+  $$values ('order_W41', true), ('order_W42', false), ('order_W43', false)$$, 'by whom a browser comes back to'
+);
+
+select tests.clear_authentication();
+
+select set_eq(
+  $$select d.order_id, d.is_wanted from private.payment_checks_due() d where d.order_id like 'order_W%'$$,
+  $$values ('order_W41', true), ('order_W42', false), ('order_W43', false)$$, 'and by whom compares'
 );
 
 -- The gateway is asked about what is open

@@ -100,6 +100,22 @@ select is(
   (select row(stranger, 'Payments B'::text) from people), 'and with a student who has no lead'
 );
 
+-- Taken off the lead, a student takes the payments along.
+update public.students set lead_id = null where id = (select student from given);
+
+update public.students set assigned_to = (select stranger from people) where id = (select student from given);
+
+select is(
+  (select row(p.lead_id, p.assigned_to) from public.payments p, given where p.id = payment), (select row(null::uuid, stranger) from people),
+  'and with one who has none any more'
+);
+
+update public.students set lead_id = given.lead from given where id = given.student;
+
+select is(
+  (select row(p.lead_id, p.assigned_to) from public.payments p, given where p.id = payment), (select row(lead, colleague) from given, people), 'or has one again'
+);
+
 -- Clients
 
 select tests.authenticate_as((select colleague from people));

@@ -152,6 +152,11 @@ describe("an order", () => {
     }[];
     const receipt = made.payment_id.replaceAll("-", "");
     expect(orders.filter((one) => one.receipt === receipt)).toHaveLength(1);
+    const { error } = await counselor.client
+      .from("payments")
+      .update({ amount: 800 })
+      .eq("id", made.payment_id);
+    expect(error?.details).toMatch(/^payment_is_fixed/);
     const other = await ask(counselor, "create-order", { ...body, amount: 800 }, key);
     expect(other).toMatchObject({
       status: 409,
@@ -234,6 +239,21 @@ describe("what the browser brings back", () => {
       gateway_response: browser,
     });
     expect(answer.body).toMatchObject({ status: "completed" });
+  });
+
+  it("takes no money for a payment that was cancelled", async () => {
+    const made = await order();
+    const { error } = await counselor.client.rpc("payment_cancel", {
+      p_payment_id: made.payment_id,
+    });
+    expect(error).toBeNull();
+    const browser = await payAtRazorpay(made.order_id, { outcome: "authorized", wait: true });
+    const answer = await ask(counselor, `${made.payment_id}/process`, {
+      gateway_transaction_id: browser.razorpay_payment_id,
+      gateway_response: browser,
+    });
+    expect(answer.body).toMatchObject({ status: "cancelled" });
+    expect(await moneyOf(made.payment_id)).toMatchObject({ status: "cancelled", paid_amount: 0 });
   });
 });
 

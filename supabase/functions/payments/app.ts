@@ -132,7 +132,13 @@ export function createPayments(deps: PaymentsDeps): App {
           }),
         );
       } catch (error) {
-        if (orderId === null) await store.releaseOrder(begun.payment_id, requestId);
+        if (orderId === null) {
+          // Refused the first time it was asked, the gateway has no order.
+          const hasNone =
+            !begun.was_asked &&
+            (error instanceof PermanentError || error instanceof NotConnectedError);
+          await store.releaseOrder(begun.payment_id, hasNone, requestId);
+        }
         throw refusalOf(error);
       }
     },
@@ -167,7 +173,11 @@ export function createPayments(deps: PaymentsDeps): App {
       if (!(await gateway.isReturnGenuine(order.order_id, transactionId, response))) {
         throw new ApiError(401, "signature_invalid", "The gateway did not sign this.");
       }
-      const event = await snapshotAndCapture(gateway, order.order_id).catch((error: unknown) => {
+      // What is cancelled, or was paid otherwise, is looked at, and no money taken for it.
+      const look = order.is_wanted
+        ? snapshotAndCapture(gateway, order.order_id)
+        : gateway.snapshot(order.order_id);
+      const event = await look.catch((error: unknown) => {
         throw refusalOf(error);
       });
       const isOfOrder =

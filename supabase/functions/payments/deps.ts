@@ -20,6 +20,8 @@ export interface KnownOrder {
   payment_id: string;
   gateway: PaymentGateway;
   order_id: string;
+  /** It is still to be paid. */
+  is_wanted: boolean;
 }
 
 export interface BegunRefund {
@@ -48,7 +50,7 @@ export interface PaymentStore {
   ): Promise<BegunRefund>;
   /** In the service's: what a gateway said. */
   attachOrder(paymentId: string, orderId: string, requestId: string): Promise<string>;
-  releaseOrder(paymentId: string, requestId: string): Promise<void>;
+  releaseOrder(paymentId: string, hasNone: boolean, requestId: string): Promise<void>;
   apply(
     gateway: PaymentGateway,
     event: PaymentEvent,

@@ -44,9 +44,10 @@ export function createPaymentStore(db: Database): PaymentStore {
           select private.payment_order_attach(${paymentId}, ${orderId}) as answer`,
         requestId,
       ),
-    async releaseOrder(paymentId, requestId) {
+    async releaseOrder(paymentId, hasNone, requestId) {
       await asService(
-        sql<{ answer: unknown }>`select private.payment_order_release(${paymentId}) as answer`,
+        sql<{ answer: unknown }>`
+          select private.payment_order_release(${paymentId}, ${hasNone}) as answer`,
         requestId,
       );
     },
