@@ -72,6 +72,24 @@ $$;
 
 comment on function private.prepare_campaign(public.campaigns) is 'Makes variables of the links of an e-mail, and adds how to unsubscribe and, to HTML, what tells that it was opened.';
 
+create function private.cancel_recipients(p_campaign_id uuid, p_limit integer default 10000) returns boolean
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  update public.campaign_recipients r
+  set status = 'cancelled'
+  where r.campaign_id = p_campaign_id and r.position = any (array(
+    select p.position from public.campaign_recipients p
+    where p.campaign_id = p_campaign_id and p.status = 'pending'
+    order by p.position
+    limit p_limit
+  ));
+
+  return exists (select from public.campaign_recipients r where r.campaign_id = p_campaign_id and r.status = 'pending');
+end
+$$;
+
+comment on function private.cancel_recipients(uuid, integer) is 'Cancels as many who wait as one statement has time for; whether some are left.';
+
 create function private.launch_campaign() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -94,7 +112,9 @@ begin
 
     new.recipients_count := 0;
   elsif new.status = 'cancelled' then
-    update public.campaign_recipients r set status = 'cancelled' where r.campaign_id = new.id and r.status = 'pending';
+    if private.cancel_recipients(new.id) then
+      perform private.enqueue('campaign.step', jsonb_build_object('campaign_id', new.id), p_dedupe_key => new.id::text);
+    end if;
 
     update public.communications m set status = 'cancelled' where m.campaign_id = new.id and m.status in ('queued', 'scheduled');
   elsif new.status = 'completed' and auth.uid() is not null and exists (
@@ -164,6 +184,10 @@ declare
 begin
   -- A pause waits for this chunk and no longer; two workers take turns.
   select * into campaign from public.campaigns c where c.id = p_campaign_id for no key update;
+
+  if campaign.status = 'cancelled' and private.cancel_recipients(p_campaign_id) then
+    return 'more';
+  end if;
 
   if campaign.id is null or campaign.status <> 'active' or campaign.deleted_at is not null or campaign.provider is not null then
     return 'stopped';
@@ -242,7 +266,7 @@ begin
 end
 $$;
 
-comment on function private.campaign_step(uuid, integer) is 'Hands over the next recipients of an active campaign, in one transaction: more (go on), waiting (enough are under way), sending (all are handed over), completed, or stopped (it is not active).';
+comment on function private.campaign_step(uuid, integer) is 'Hands over the next recipients of an active campaign, in one transaction: more (go on), waiting (enough are under way), sending (all are handed over), completed, or stopped (it is not active). Of a cancelled one it cancels who still waits.';
 
 create function private.begin_due_campaigns(p_now timestamptz default now()) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
@@ -276,7 +300,10 @@ begin
   -- A job that was given up leaves nobody waiting for ever.
   perform private.enqueue('campaign.step', jsonb_build_object('campaign_id', c.id), p_dedupe_key => c.id::text)
   from public.campaigns c
-  where c.status = 'active' and c.provider is null and c.deleted_at is null;
+  where c.provider is null and c.deleted_at is null and (
+    c.status = 'active'
+    or (c.status = 'cancelled' and exists (select from public.campaign_recipients r where r.campaign_id = c.id and r.status = 'pending'))
+  );
 
   return begun;
 end
@@ -339,7 +366,9 @@ comment on function private.campaign_test(uuid, text) is 'Body of public.campaig
 -- RPCs
 
 create function public.campaign_launch(p_campaign_id uuid) returns jsonb
-language plpgsql volatile security invoker set search_path = '' as $$
+language plpgsql volatile security invoker set search_path = ''
+-- PostgREST takes it for the request: the hundreds of thousands that a campaign may have are frozen in one go.
+set statement_timeout = '55s' as $$
 declare
   campaign public.campaigns;
 begin
@@ -393,6 +422,7 @@ revoke all on private.campaign_bodies from public, anon, authenticated, service_
 
 revoke all on function
   private.prepare_campaign(public.campaigns),
+  private.cancel_recipients(uuid, integer),
   private.launch_campaign(),
   private.campaign_values(uuid, uuid, uuid, uuid, text),
   private.campaign_step(uuid, integer),

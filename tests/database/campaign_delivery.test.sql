@@ -224,6 +224,33 @@ update public.campaigns set status = 'active' where id = (select campaign from m
 
 select is(private.campaign_step(campaign), 'waiting', 'no more than a thousand are handed over ahead') from many;
 
+select ok((select 'statement_timeout=55s' = any (p.proconfig) from pg_catalog.pg_proc p where p.oid = 'public.campaign_launch'::regproc), 'a launch has time for a large audience');
+
+-- Cancelled, and large
+
+create temp table crowd on commit drop as select gen_random_uuid() as campaign;
+
+insert into public.campaigns (id, name, status, content) select campaign, 'Crowd', 'paused', 'x' from crowd;
+
+insert into public.campaign_recipients (campaign_id, position, lead_id, channel)
+select c.campaign, n, l.id, 'sms' from crowd c, generate_series(1, 10001) n, (select id from public.leads where email = 'person1.delivery@example.test') l;
+
+update public.campaigns set status = 'cancelled' where id = (select campaign from crowd);
+
+select is(pg_temp.states(campaign), 'cancelled 10000, pending 1', 'what a statement has no time for is left') from crowd;
+
+select is((select count(*)::int from private.jobs j, crowd c where j.kind = 'campaign.step' and j.dedupe_key = c.campaign::text), 1, 'to a job');
+
+delete from private.jobs j using crowd c where j.dedupe_key = c.campaign::text;
+
+select private.begin_due_campaigns();
+
+select is((select count(*)::int from private.jobs j, crowd c where j.kind = 'campaign.step' and j.dedupe_key = c.campaign::text), 1, 'which the clock brings back if it was given up');
+
+select is(private.campaign_step(campaign), 'stopped', 'that sends nothing') from crowd;
+
+select is(pg_temp.states(campaign), 'cancelled 10001', 'and does the rest') from crowd;
+
 -- Cancelled
 
 update public.campaigns set status = 'cancelled' where id = (select campaign from given);
