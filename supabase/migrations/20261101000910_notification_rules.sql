@@ -230,7 +230,7 @@ begin
     returning o.*
   ), told as (
     select d.user_id, d.channel, count(*) as events, min(d.title) as title, string_agg(concat_ws(': ', d.title, nullif(d.message, '')), E'\n' order by d.id) as content,
-      jsonb_agg(distinct d.event) as names
+      jsonb_agg(distinct d.event) as names, jsonb_agg(distinct d.lead_id) filter (where d.lead_id is not null) as leads
     from due d
     group by d.user_id, d.channel
   )
@@ -239,6 +239,7 @@ begin
     case when t.channel = 'email' then s.subject end,
     case when m.id is null then left(t.content, case t.channel when 'email' then 20000 else 480 end) end, m.id,
     jsonb_build_object('notification', t.names, 'variables', jsonb_build_object('title', s.subject, 'message', left(t.content, 1000)))
+      || case when t.leads is null then '{}' else jsonb_build_object('leads', t.leads) end
   from told t
   cross join lateral (select case when t.events = 1 then t.title else t.events || ' notifications' end as subject) s
   join public.profiles p on p.id = t.user_id and p.is_active

@@ -13,6 +13,8 @@ create index lead_merge_rows_of_row on private.lead_merge_rows ((key ->> 'id'));
 
 create index lead_merge_rows_of_source on private.lead_merge_rows ((before ->> 'source_id')) where before ->> 'source_id' is not null;
 
+create index communications_tell_of_leads on public.communications using gin ((channel_specific_data -> 'leads')) where channel_specific_data ? 'leads';
+
 -- Functions
 
 create function private.rows_with(p_table regclass, p_ids uuid[]) returns table (resource text, record_id uuid)
@@ -325,10 +327,13 @@ begin
     end if;
   end loop;
 
-  -- What was said with them before anybody knew of a lead.
+  -- What was said with them before anybody knew of a lead, and what people here were told of them.
   select array_agg(c.id) into child_ids
-  from public.communications c
-  where c.lead_id is null and (c.sender = any (emails || phones) or c.recipient = any (emails || phones));
+  from (
+    select x.id from public.communications x where x.lead_id is null and (x.sender = any (emails || phones) or x.recipient = any (emails || phones))
+    union
+    select x.id from public.communications x where x.channel_specific_data ? 'leads' and x.channel_specific_data -> 'leads' ?| ids::text[]
+  ) c;
 
   if child_ids is not null then
     records := private.add_records(records, private.remove_rows('communications', child_ids));
