@@ -101,6 +101,12 @@ begin
     return false;
   end if;
 
+  -- As documents_read says.
+  if (p_row ->> 'access_level' <> 'standard' or (p_row ->> 'is_confidential')::boolean) and (p_row ->> 'uploaded_by')::uuid is distinct from caller
+    and not (private.has_permission('documents.confidential') and (p_row ->> 'access_level' <> 'private' or private.gate_all() is not null)) then
+    return false;
+  end if;
+
   if private.gate_all() is not null
     or (p_row ->> 'team_id')::uuid = any (private.gate_team())
     or exists (
@@ -127,7 +133,7 @@ begin
 end
 $$;
 
-comment on function private.in_reach(text, jsonb) is 'Whether the caller would see this row if it and what it hangs on were not deleted. One that is_private is its author''s alone.';
+comment on function private.in_reach(text, jsonb) is 'Whether the caller would see this row if it and what it hangs on were not deleted. One that is_private is its author''s alone; a document is as hidden as its access level says.';
 
 create function private.deletable_row(p_table text, p_id uuid, p_is_deleted boolean, out entry private.soft_deletable, out target jsonb, out is_makers boolean)
 language plpgsql stable security definer set search_path = '' as $$

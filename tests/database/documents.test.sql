@@ -296,6 +296,35 @@ select lives_ok(format('select public.restore(''documents'', %L)', of_student), 
 
 select tests.clear_authentication();
 
+create temp table kept_from on commit drop as select d.id, d.document_name from public.documents d, given g where d.lead_id = g.lead;
+
+grant select on kept_from to public;
+
+select tests.authenticate_as((select manager from people));
+
+select is(pg_temp.refusal(format('select public.soft_delete(''documents'', %L)', id)), 'PT404 not_found: documents', 'but nothing that is not theirs to see')
+from kept_from where document_name = 'C private';
+
+select tests.authenticate_as((select counselor from people));
+
+select is(pg_temp.refusal(format('select public.soft_delete(''documents'', %L)', id)), 'PT404 not_found: documents', 'of which nobody learns that it is there: ' || document_name)
+from kept_from where document_name in ('A restricted', 'A private', 'A confidential');
+
+select tests.clear_authentication();
+
+update public.documents d set deleted_at = now() from kept_from k where d.id = k.id and k.document_name = 'C private';
+
+select tests.authenticate_as((select manager from people));
+
+select is(pg_temp.refusal(format('select public.restore(''documents'', %L)', id)), 'PT404 not_found: documents', 'nor do they bring it back')
+from kept_from where document_name = 'C private';
+
+select tests.authenticate_as((select admin from people));
+
+select is(pg_temp.refusal(format('select public.restore(''documents'', %L)', id)), null, 'as an administrator does') from kept_from where document_name = 'C private';
+
+select tests.clear_authentication();
+
 -- With whom they belong to
 
 update public.students set assigned_to = (select colleague from people) where id = (select free_student from given);
