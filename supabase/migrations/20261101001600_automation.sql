@@ -94,7 +94,7 @@ begin
     when p_field in (
       'name', 'first_name', 'last_name', 'salutation', 'email', 'phone', 'organization', 'website', 'job_title', 'industry', 'gender', 'no_of_employees',
       'territory', 'qualification', 'course', 'source', 'status', 'currency', 'assigned_to', 'team_id', 'created_by',
-      'event.from', 'event.to', 'event.status', 'event.outcome', 'event.type', 'event.channel', 'event.direction', 'event.priority', 'event.title', 'event.actor_id'
+      'event.from', 'event.to', 'event.status', 'event.outcome', 'event.type', 'event.channel', 'event.direction', 'event.priority', 'event.actor_id'
     ) then 'text'
     when p_field in ('score', 'value', 'annual_revenue', 'experience', 'enquiries_count', 'event.duration') then 'number'
     when p_field in ('created_at', 'updated_at', 'status_changed_at', 'last_interaction_at', 'last_enquiry_at', 'event.occurred_at', 'event.due_date') then 'time'

@@ -30,6 +30,7 @@ select is(pg_temp.fault(c.condition), c.fault, c.condition || ' cannot') from (v
   ('{"field": "score", "op": "gt"}', 'score is compared with a number'),
   ('{"field": "course", "op": "changed"}', 'changed is known of status and assigned_to'),
   ('{"field": "created_at", "op": "older_than", "value": "3 days; drop table"}', 'older_than takes a time such as "3 days"'),
+  ('{"event.title": "Fees"}', 'unknown field event.title'),
   ('{"field": "created_at", "op": "older_than", "value": "999999 weeks"}', 'older_than takes a time such as "3 days"'),
   ('{"field": "created_at", "op": "gt", "value": "2026-02-30"}', 'created_at is compared with a moment such as 2026-11-21T09:00:00Z'),
   ('{"field": "email", "op": "is_set", "value": "x"}', 'is_set takes no value'),
