@@ -144,6 +144,32 @@ update private.campaign_pulse set moved_at = now() - interval '2 minutes';
 
 select is((select count(*)::int from private.campaign_pulse p, given g where p.campaign_id = g.campaign and p.moved_at + interval '1 minute' > (select counted_at from private.campaign_totals t where t.campaign_id = g.campaign)), 0, 'what rests is not counted again');
 
+-- Calls
+
+create temp table calling on commit drop as select gen_random_uuid() as campaign;
+
+insert into public.campaigns (id, name, type, target_criteria, content) select campaign, 'Stats calls', 'phone', '{"source": "Stats Call"}', 'c' from calling;
+
+insert into public.leads (name, phone, source, assigned_to) select 'Stats called', '+919800007001', 'Stats Call', p.counselor from people p;
+
+update public.campaigns set status = 'active' where id = (select campaign from calling);
+
+do $$ begin perform private.campaign_step(campaign) from calling; end $$;
+
+alter table public.tasks disable trigger user;
+
+update public.tasks t set status = 'done', completed = true, completed_at = now() - interval '3 hours'
+from public.campaign_recipients r, calling c where r.campaign_id = c.campaign and t.id = r.task_id;
+
+alter table public.tasks enable trigger user;
+
+do $$ begin perform private.campaigns_sweep(); end $$;
+
+select results_eq(
+  'select r.status, r.delivered_at from public.campaign_recipients r, calling c where r.campaign_id = c.campaign', $$values ('delivered', now() - interval '3 hours')$$,
+  'a call that was made is counted, also after hours without a clock'
+);
+
 select * from finish();
 
 rollback;
