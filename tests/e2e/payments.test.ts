@@ -174,6 +174,17 @@ describe("an order", () => {
       status: 422,
       body: { details: expect.stringMatching(/^gateway_refused/) },
     });
+    // What was refused for certain may be put right, and asked for at another gateway.
+    const [refused] = expectData(
+      await counselor.client
+        .from("payments")
+        .update({ amount: 50 })
+        .eq("student_id", student_id)
+        .select("id"),
+    );
+    expect(
+      await ask(counselor, "create-order", { payment_id: refused?.id, gateway: "stripe" }),
+    ).toMatchObject({ status: 200, body: { amount: 50, gateway: "stripe" } });
   });
 
   it("[D0-070] Razorpay and Stripe both take one", async () => {
