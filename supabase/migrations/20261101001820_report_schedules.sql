@@ -49,7 +49,7 @@ comment on column public.scheduled_reports.day is 'Of weekly 0 (Sunday) to 6, el
 
 comment on column public.scheduled_reports.recipients is 'Addresses of people here who may see reports, or allowed by the setting reports.allowed_recipients.';
 
-comment on column public.scheduled_reports.stopped_because is 'Why it was paused by itself: owner_inactive.';
+comment on column public.scheduled_reports.stopped_because is 'Why it was paused by itself: owner_inactive, or owner_may_not (see and export reports).';
 
 comment on column public.scheduled_reports.next_run is 'Computed. A time that the change of clocks skips is the same moment by the clock before; one that comes twice counts once.';
 
@@ -207,6 +207,7 @@ declare
   due public.scheduled_reports;
   run public.report_runs;
   made integer := 0;
+  stopped text;
 begin
   delete from private.report_cache c where c.made_at < p_now - interval '1 hour';
 
@@ -217,8 +218,14 @@ begin
     limit p_limit
     for update skip locked
   loop
-    if not exists (select from public.profiles p where p.id = due.created_by and p.is_active) then
-      update public.scheduled_reports s set status = 'paused', stopped_because = 'owner_inactive' where s.id = due.id;
+    select case when not p.is_active then 'owner_inactive' when count(rp.permission) < 2 then 'owner_may_not' end into stopped
+    from public.profiles p
+    left join public.role_permissions rp on rp.role_id = p.role_id and rp.permission in ('reports.view', 'reports.export')
+    where p.id = due.created_by
+    group by p.id;
+
+    if stopped is not null then
+      update public.scheduled_reports s set status = 'paused', stopped_because = stopped where s.id = due.id;
 
       continue;
     end if;
@@ -239,7 +246,7 @@ begin
 end
 $$;
 
-comment on function private.report_tick(integer, timestamptz) is 'Run every minute: has every schedule whose time has come run, once whoever else ticks, and pauses those of people who work here no more. Answers how many run.';
+comment on function private.report_tick(integer, timestamptz) is 'Run every minute: has every schedule whose time has come run, once whoever else ticks, and pauses those of people who work here no more, or may not any more. Answers how many run.';
 
 -- Triggers
 

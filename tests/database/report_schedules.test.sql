@@ -207,6 +207,18 @@ select is(private.report_tick(100, slot + interval '5 days'), 0, 'the schedule o
 
 select is((select (status, stopped_because, next_run)::text from public.scheduled_reports s, planned where s.id = planned.id), '(paused,owner_inactive,)', 'and is paused');
 
+update public.profiles set is_active = true where id = (select manager from people);
+
+update public.scheduled_reports s set status = 'active' from planned where s.id = planned.id;
+
+delete from public.role_permissions where permission = 'reports.export' and role_id = (select id from public.roles where key = 'manager');
+
+select is(private.report_tick(100, s.next_run), 0, 'of who may export no more nothing runs either') from public.scheduled_reports s, planned where s.id = planned.id;
+
+select is((select (status, stopped_because)::text from public.scheduled_reports s, planned where s.id = planned.id), '(paused,owner_may_not)', 'and it says why');
+
+insert into public.role_permissions (role_id, permission) select id, 'reports.export' from public.roles where key = 'manager';
+
 -- The end
 
 select tests.authenticate_as((select admin from people));
