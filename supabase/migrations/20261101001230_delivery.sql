@@ -294,6 +294,17 @@ $$;
 
 comment on function private.message_report(text, jsonb) is 'Applies what a provider reports: [{id (ours), message_id, status, at, error, is_click, withdrawn (marketing or all), source, recipient}]. Any order and any repetition end in the same state. Answers how many were about messages of ours.';
 
+create function private.inbox_heard(p_id uuid) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  perform private.inbox_close(p_id);
+
+  update private.webhook_inbox i set raw = '' where i.id = p_id;
+end
+$$;
+
+comment on function private.inbox_heard(uuid) is 'Ends a delivery about messages and forgets its words and addresses: they stand with the messages now, where an erasure finds them, and a replay cannot bring them back.';
+
 create function private.message_dies_with_its_job() returns trigger
 language plpgsql volatile security definer set search_path = '' as $$
 begin
@@ -578,6 +589,7 @@ revoke all on function
   private.message_put_back(uuid),
   private.message_sent(uuid, text, text),
   private.message_report(text, jsonb),
+  private.inbox_heard(uuid),
   private.message_dies_with_its_job(),
   private.template_data(public.message_templates, jsonb),
   private.send_message(public.communications, text, jsonb, text[]),
@@ -593,7 +605,8 @@ grant execute on function
   private.message_defer(uuid, timestamptz),
   private.message_put_back(uuid),
   private.message_sent(uuid, text, text),
-  private.message_report(text, jsonb)
+  private.message_report(text, jsonb),
+  private.inbox_heard(uuid)
   to service_role;
 
 grant execute on function

@@ -250,6 +250,20 @@ select is(private.message_report('sendgrid', '[{"message_id": "delivery-1", "sta
 
 select is((select g.reason from private.contact_gate('email', 'delivery@example.com', 'all') g), 'address_unreachable', 'a bounce closes the address');
 
+-- What a delivery was made of
+
+create temp table heard on commit drop as
+select private.inbox_receive('twilio_events', 'delivery test', convert_to('From=%2B919811200001&Body=private', 'UTF8')) as is_new;
+
+select private.inbox_heard(i.id) from private.webhook_inbox i where i.event_id = 'delivery test';
+
+select results_eq(
+  $$select i.state, octet_length(i.raw) from private.webhook_inbox i where i.event_id = 'delivery test'$$, $$values ('processed', 0)$$,
+  'words and addresses are kept where erasure finds them, and nowhere else'
+);
+
+select is(private.inbox_receive('twilio_events', 'delivery test', 'again'), false, 'and what was delivered is known all the same');
+
 select * from finish();
 
 rollback;

@@ -164,7 +164,7 @@ function hear(db: Database, provider: string, read: (opened: Opened) => Heard): 
           );
         }
       }
-      await sql`select private.inbox_close(${inboxId}::uuid)`.execute(tx);
+      await sql`select private.inbox_heard(${inboxId}::uuid)`.execute(tx);
     };
   };
 }
