@@ -39,22 +39,30 @@ create function private.announce_changes() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   is_timeline constant boolean := tg_table_name = 'activities';
+  -- How many are still told one by one; of the others only the lists they stand in count.
+  room constant integer := case when private.is_importing() then 0 else 20 - coalesce(nullif(current_setting('intake.announced', true), '')::integer, 0) end;
   changed record;
 begin
   for changed in
-    select distinct r.id, r.lead_id, r.team_id, r.owner_id
+    select distinct
+      case when r.n <= room then r.id end as id, case when r.n <= room then r.lead_id end as lead_id, r.team_id,
+      case when r.n <= room or r.team_id is null then r.owner_id end as owner_id
     from (
-      select
-        case when is_timeline then l.id else (a.row ->> 'id')::uuid end as id,
-        (a.row ->> 'lead_id')::uuid as lead_id,
-        coalesce(l.team_id, (a.row ->> 'team_id')::uuid) as team_id,
-        coalesce(l.assigned_to, (a.row ->> 'assigned_to')::uuid, (a.row ->> 'agent_id')::uuid, (a.row ->> 'user_id')::uuid, (a.row ->> 'created_by')::uuid) as owner_id
-      from (select to_jsonb(x) as row from affected x) a
-      left join public.leads l on l.id = (a.row ->> 'lead_id')::uuid
-      -- What a row of another table did to a timeline is told by that table.
-      where not is_timeline
-        or (l.id is not null and (a.row ->> 'source_id' is null or a.row ->> 'type' in ('merged', 'unmerged', 'escalated')))
+      select dense_rank() over (order by t.id) as n, t.*
+      from (
+        select
+          case when is_timeline then l.id else (a.row ->> 'id')::uuid end as id,
+          (a.row ->> 'lead_id')::uuid as lead_id,
+          coalesce(l.team_id, (a.row ->> 'team_id')::uuid) as team_id,
+          coalesce(l.assigned_to, (a.row ->> 'assigned_to')::uuid, (a.row ->> 'agent_id')::uuid, (a.row ->> 'user_id')::uuid, (a.row ->> 'created_by')::uuid) as owner_id
+        from (select to_jsonb(x) as row from affected x offset 0) a
+        left join public.leads l on l.id = (a.row ->> 'lead_id')::uuid
+        -- What a row of another table did to a timeline is told by that table.
+        where not is_timeline
+          or (l.id is not null and (a.row ->> 'source_id' is null or a.row ->> 'type' in ('merged', 'unmerged', 'escalated')))
+      ) t
     ) r
+    order by 1 nulls last
   loop
     perform private.announce(case when is_timeline then 'leads' else tg_table_name end, changed.id, changed.lead_id, changed.team_id, changed.owner_id);
   end loop;
