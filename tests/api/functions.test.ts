@@ -67,7 +67,7 @@ describe.each(functions)("the function %s", (name) => {
       "nowhere",
       415,
     ],
-    ["a body too large", { method: "POST", body: "x".repeat(300 * 1024) }, "nowhere", 413],
+    ["a body too large", { method: "POST", body: "x".repeat(1100 * 1024) }, "nowhere", 413],
   ])("[D4-086] refuses %s in the shape of every refusal", async (_, init, path, status) => {
     const response = await call(`${name}/${path}`, init);
     const body = intakeErrorSchema.parse(await response.json());

@@ -71,6 +71,7 @@ describe("the demo organisation", () => {
       .from("leads_list")
       .select("id, name, email, status, source, score, lastInteraction, value")
       .not("lastInteraction", "is", null)
+      .not("email", "is", null)
       .limit(1)
       .single();
     expect(expectData(one)).toEqual({

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { afterAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
-import { service, stack, uniqueEmail } from "../helpers/index.ts";
+import { service, sql, stack, uniqueEmail } from "../helpers/index.ts";
 
 const password = "Correct-horse-1";
 
@@ -159,6 +159,15 @@ describe("reading users", () => {
   it("lists newest first, in pages, with the total", async () => {
     const first = await create();
     const second = await create();
+    // Newer than whoever other tests make meanwhile.
+    for (const [id, seconds] of [
+      [first.id, 0],
+      [second.id, 1],
+    ] as const) {
+      await sql()`
+        update auth.users set created_at = now() + interval '100 years' + make_interval(secs => ${seconds})
+        where id = ${id}`;
+    }
     const page = await service().auth.admin.listUsers({ page: 1, perPage: 2 });
     expect(page.error).toBeNull();
     expect(page.data.users.map((user) => user.id)).toEqual([second.id, first.id]);
