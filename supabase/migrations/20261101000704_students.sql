@@ -144,6 +144,26 @@ comment on policy students_change on public.students is 'Needs leads.update and 
 create trigger follow_lead before insert or update of lead_id, assigned_to, team_id on public.students
   for each row execute function private.follow_lead();
 
+create function private.propagate_student() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  follows_lead boolean := tg_nargs > 2;
+begin
+  execute format(
+    'update public.%1$I t set %2$I = $2, team_id = $3%3$s where t.student_id = $1 and (t.%2$I, t.team_id%4$s) is distinct from ($2, $3%5$s)',
+    tg_argv[0],
+    tg_argv[1],
+    case when follows_lead then ', lead_id = $4' end,
+    case when follows_lead then ', t.lead_id' end,
+    case when follows_lead then ', $4' end
+  ) using new.id, new.assigned_to, new.team_id, new.lead_id;
+
+  return null;
+end
+$$;
+
+comment on function private.propagate_student() is 'What hangs on a student goes where the student goes. Its arguments are the table, its column of the owner, and lead_id if it has one.';
+
 create function private.prepare_student() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -213,6 +233,8 @@ grant insert (id, assigned_to, lead_id, name, email, phone, gender, qualificatio
   on public.students to authenticated;
 
 grant select, insert, update, delete on public.students to service_role;
+
+revoke all on function private.propagate_student() from public, anon, authenticated, service_role;
 
 revoke all on function private.prepare_student() from public, anon, authenticated, service_role;
 

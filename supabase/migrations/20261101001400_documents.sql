@@ -214,22 +214,9 @@ create trigger place_document before insert or update of lead_id, student_id on 
 create trigger copy_lead_scope before insert or update of lead_id on public.documents
   for each row when (new.student_id is null) execute function private.copy_lead_scope('uploaded_by');
 
-create function private.propagate_student_scope() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  update public.documents d
-  set lead_id = new.lead_id, lead_owner_id = new.assigned_to, team_id = new.team_id
-  where d.student_id = new.id and (d.lead_id, d.lead_owner_id, d.team_id) is distinct from (new.lead_id, new.assigned_to, new.team_id);
-
-  return null;
-end
-$$;
-
-comment on function private.propagate_student_scope() is 'Documents of a student go where the student goes.';
-
-create trigger propagate_student_scope after update of lead_id, assigned_to, team_id on public.students
+create trigger propagate_student_to_documents after update of lead_id, assigned_to, team_id on public.students
   for each row when ((old.lead_id, old.assigned_to, old.team_id) is distinct from (new.lead_id, new.assigned_to, new.team_id))
-  execute function private.propagate_student_scope();
+  execute function private.propagate_student('documents', 'lead_owner_id', 'lead_id');
 
 create function private.prepare_document() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -438,7 +425,6 @@ grant select, insert, update, delete on public.documents to service_role;
 
 revoke all on function
   private.place_document(),
-  private.propagate_student_scope(),
   private.prepare_document(),
   private.record_document(),
   private.document_label(public.documents),

@@ -344,22 +344,9 @@ comment on function private.guard_payment_status() is 'What was paid is never un
 create trigger guard_payment_status before update of status on public.payments
   for each row when (old.status is distinct from new.status) execute function private.guard_payment_status();
 
-create function private.propagate_student_to_payments() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  update public.payments p
-  set lead_id = new.lead_id, assigned_to = new.assigned_to, team_id = new.team_id
-  where p.student_id = new.id and (p.lead_id, p.assigned_to, p.team_id) is distinct from (new.lead_id, new.assigned_to, new.team_id);
-
-  return null;
-end
-$$;
-
-comment on function private.propagate_student_to_payments() is 'Payments of a student go where the student goes.';
-
 create trigger propagate_student_to_payments after update of lead_id, assigned_to, team_id on public.students
   for each row when ((old.lead_id, old.assigned_to, old.team_id) is distinct from (new.lead_id, new.assigned_to, new.team_id))
-  execute function private.propagate_student_to_payments();
+  execute function private.propagate_student('payments', 'assigned_to', 'lead_id');
 
 create trigger touch_version before update on public.payments for each row execute function private.touch_version();
 
@@ -383,8 +370,7 @@ revoke all on function
   private.prepare_payment(),
   private.keep_money(),
   private.check_payment(),
-  private.guard_payment_status(),
-  private.propagate_student_to_payments()
+  private.guard_payment_status()
   from public, anon, authenticated, service_role;
 
 -- This module's permissions and errors

@@ -451,22 +451,13 @@ comment on function private.check_installment_of_payment() is 'A payment names a
 create trigger refuse_foreign_installment before insert or update of installment_id on public.payments
   for each row when (new.installment_id is not null) execute function private.check_installment_of_payment();
 
-create function private.propagate_student_to_fees() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  update public.fee_plans f set assigned_to = new.assigned_to, team_id = new.team_id where f.student_id = new.id;
-
-  update public.fee_installments i set assigned_to = new.assigned_to, team_id = new.team_id where i.student_id = new.id;
-
-  return null;
-end
-$$;
-
-comment on function private.propagate_student_to_fees() is 'Plans and instalments of a student go where the student goes.';
-
-create trigger propagate_student_to_fees after update of assigned_to, team_id on public.students
+create trigger propagate_student_to_fee_plans after update of assigned_to, team_id on public.students
   for each row when ((old.assigned_to, old.team_id) is distinct from (new.assigned_to, new.team_id))
-  execute function private.propagate_student_to_fees();
+  execute function private.propagate_student('fee_plans', 'assigned_to');
+
+create trigger propagate_student_to_fee_installments after update of assigned_to, team_id on public.students
+  for each row when ((old.assigned_to, old.team_id) is distinct from (new.assigned_to, new.team_id))
+  execute function private.propagate_student('fee_installments', 'assigned_to');
 
 create trigger touch_updated_at before update on public.fee_plans for each row execute function private.touch_updated_at();
 
@@ -496,8 +487,7 @@ revoke all on function
   public.fee_plan_apply(uuid, numeric, jsonb, jsonb),
   public.fee_plan_cancel(uuid),
   private.allocate_after_payment(),
-  private.check_installment_of_payment(),
-  private.propagate_student_to_fees()
+  private.check_installment_of_payment()
   from public, anon, authenticated, service_role;
 
 grant execute on function

@@ -299,20 +299,9 @@ comment on function private.forget_billed() is 'The invoice of a student who was
 create trigger forget_billed before update of student_id on public.invoices
   for each row when (new.student_id is null) execute function private.forget_billed();
 
-create function private.propagate_student_to_invoices() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  update public.invoices i set assigned_to = new.assigned_to, team_id = new.team_id where i.student_id = new.id;
-
-  return null;
-end
-$$;
-
-comment on function private.propagate_student_to_invoices() is 'Invoices of a student go where the student goes.';
-
 create trigger propagate_student_to_invoices after update of assigned_to, team_id on public.students
   for each row when ((old.assigned_to, old.team_id) is distinct from (new.assigned_to, new.team_id))
-  execute function private.propagate_student_to_invoices();
+  execute function private.propagate_student('invoices', 'assigned_to');
 
 create trigger audit after insert or update or delete on public.receipts
   for each row execute function private.audit_row('payer_name', 'student_number', 'details');
@@ -336,8 +325,7 @@ revoke all on function
   private.issue_receipt(),
   private.guard_paper(),
   private.forget_payer(),
-  private.forget_billed(),
-  private.propagate_student_to_invoices()
+  private.forget_billed()
   from public, anon, authenticated, service_role;
 
 grant execute on function

@@ -136,6 +136,23 @@ $$;
 
 comment on function tests.clear_authentication() is 'Back to the role that runs the tests.';
 
+create function tests.refusal(p_call text) returns text
+language plpgsql volatile as $$
+declare
+  said text;
+begin
+  execute p_call;
+
+  return null;
+exception when others then
+  get stacked diagnostics said = pg_exception_detail;
+
+  return sqlstate || ' ' || said;
+end
+$$;
+
+comment on function tests.refusal(text) is 'How a statement is refused: its SQLSTATE and its details; null if it is not, and then it has done what it does.';
+
 grant execute on all functions in schema tests to anon, authenticated, service_role;
 
 commit;

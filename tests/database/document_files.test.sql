@@ -13,18 +13,6 @@ create temp table given on commit drop as select gen_random_uuid() as lead, gen_
 
 grant select on people, given to public;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
 create function pg_temp.begins(p_document uuid default null, p_name text default 'scan.pdf', p_type text default 'application/pdf', p_size bigint default 10)
 returns jsonb language plpgsql as $$
 begin
@@ -42,7 +30,7 @@ begin
 end
 $$;
 
-grant execute on function pg_temp.refusal(text), pg_temp.begins(uuid, text, text, bigint), pg_temp.comes(jsonb) to public;
+grant execute on function pg_temp.begins(uuid, text, text, bigint), pg_temp.comes(jsonb) to public;
 
 alter table public.leads disable trigger route_new_lead;
 
@@ -69,7 +57,7 @@ select results_eq(
     from first join public.documents d on d.id = (upload ->> 'document_id')::uuid join public.document_versions v on v.document_id = d.id$$,
   $$select 'scan.pdf', 'pending', null::integer, 'uploading', counselor from people$$, 'its document is there, without a file yet');
 
-select is(pg_temp.refusal(call), said, format('what is refused at once: %s', what))
+select is(tests.refusal(call), said, format('what is refused at once: %s', what))
 from (values
   ('select pg_temp.begins(p_type => ''application/x-msdownload'')', 'PT415 document_kind_refused: application/x-msdownload', 'a kind that is not taken'),
   ('select pg_temp.begins(p_type => null)', 'PT415 document_kind_refused', 'no kind'),
@@ -79,7 +67,7 @@ from (values
 ) t (call, said, what);
 
 select is(
-  pg_temp.refusal(format('select public.document_begin_upload(''x'', ''application/pdf'', 1, %L, p_is_confidential => true)', upload ->> 'document_id')),
+  tests.refusal(format('select public.document_begin_upload(''x'', ''application/pdf'', 1, %L, p_is_confidential => true)', upload ->> 'document_id')),
   'PT422 argument_invalid: p_document_id is a document that has the rest already', 'what would be overheard is refused') from first;
 
 create temp table named on commit drop as
@@ -104,7 +92,7 @@ select tests.authenticate_as((select colleague from people));
 
 select throws_ok('select pg_temp.begins()', '42501', null, 'nobody files on a lead they do not see');
 
-select is(pg_temp.refusal(format('select pg_temp.begins(%L)', upload ->> 'document_id')), 'PT404 not_found: documents', 'nor a version of its documents') from first;
+select is(tests.refusal(format('select pg_temp.begins(%L)', upload ->> 'document_id')), 'PT404 not_found: documents', 'nor a version of its documents') from first;
 
 select throws_ok(
   format('insert into public.document_versions (document_id, file_name, mime_type, size_bytes) values (%L, ''x'', ''application/pdf'', 1)', upload ->> 'document_id'), '42501', null,
@@ -113,7 +101,7 @@ select throws_ok(
 -- Uploading
 
 create function pg_temp.puts(p_path text) returns text language sql as $$
-  select pg_temp.refusal(format('insert into storage.objects (bucket_id, name) values (''documents'', %L)', p_path));
+  select tests.refusal(format('insert into storage.objects (bucket_id, name) values (''documents'', %L)', p_path));
 $$;
 
 grant execute on function pg_temp.puts(text) to public;
@@ -130,7 +118,7 @@ select isnt(pg_temp.puts(name), null, format('nor who began it to %s', what))
 from first cross join lateral (values (upload ->> 'document_id', 'its folder'), ((upload ->> 'path') || '/x', 'a place below'), ('x.pdf', 'the top'), (gen_random_uuid() || '/' || gen_random_uuid(), 'any other')) t (name, what);
 
 select is(
-  pg_temp.refusal(format('select public.document_complete_upload(%L, 1)', upload ->> 'document_id')), 'PT422 document_file_missing: ' || (upload ->> 'path'),
+  tests.refusal(format('select public.document_complete_upload(%L, 1)', upload ->> 'document_id')), 'PT422 document_file_missing: ' || (upload ->> 'path'),
   'it is not complete before the file is there') from first;
 
 select tests.clear_authentication();
@@ -239,7 +227,7 @@ select is(
   public.document_open((upload ->> 'document_id')::uuid, 1) - 'checksum' - 'document_id',
   jsonb_build_object('bucket', 'documents', 'path', upload ->> 'path', 'version_no', 1, 'file_name', 'scan.pdf', 'mime_type', 'application/pdf', 'size_bytes', 11), 'an old one is opened by its number') from first;
 
-select is(pg_temp.refusal(format('select public.document_open(%L, 4)', upload ->> 'document_id')), 'PT404 not_found: documents', 'a refused one is not') from first;
+select is(tests.refusal(format('select public.document_open(%L, 4)', upload ->> 'document_id')), 'PT404 not_found: documents', 'a refused one is not') from first;
 
 select is_empty('select from public.document_openings', 'of what is not confidential nothing is remembered');
 
@@ -249,7 +237,7 @@ select is_empty($$select from storage.objects where bucket_id = 'documents'$$, '
 
 select is_empty('select from public.document_versions', 'nor hears of versions');
 
-select is(pg_temp.refusal(format('select public.document_open(%L)', upload ->> 'document_id')), 'PT404 not_found: documents', 'nor opens it') from first;
+select is(tests.refusal(format('select public.document_open(%L)', upload ->> 'document_id')), 'PT404 not_found: documents', 'nor opens it') from first;
 
 -- Confidential
 

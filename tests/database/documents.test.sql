@@ -16,18 +16,6 @@ select gen_random_uuid() as lead, gen_random_uuid() as other_lead, gen_random_uu
 
 grant select on people, given to public;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
 -- A file that was uploaded and found good.
 create function pg_temp.file_of(p_document uuid, p_by uuid default null) returns integer language plpgsql as $$
 declare
@@ -46,7 +34,7 @@ create function pg_temp.told(p_entity uuid) returns text[] language sql as $$
   select coalesce(array_agg(concat_ws(': ', a.title, a.description) order by a.occurred_at, a.id), '{}') from public.activities a where a.entity_id = p_entity and a.type = 'document';
 $$;
 
-grant execute on function pg_temp.refusal(text), pg_temp.told(uuid) to public;
+grant execute on function pg_temp.told(uuid) to public;
 
 alter table public.leads disable trigger route_new_lead;
 
@@ -83,7 +71,7 @@ select results_eq(
   'of one without a lead the student''s own');
 
 select is(
-  pg_temp.refusal(format('insert into public.documents (student_id, lead_id, document_name, document_type) values (%L, %L, ''x'', ''x'')', student, other_lead)),
+  tests.refusal(format('insert into public.documents (student_id, lead_id, document_name, document_type) values (%L, %L, ''x'', ''x'')', student, other_lead)),
   'PT422 argument_invalid: lead_id is not the lead of the student', 'a student''s document is not put on another lead') from given;
 
 select throws_ok(
@@ -106,20 +94,20 @@ select throws_ok(
 -- Deciding
 
 select is(
-  pg_temp.refusal(format('select public.document_verify(%L, ''verified'')', paper)), '42501 permission_denied: documents.verify',
+  tests.refusal(format('select public.document_verify(%L, ''verified'')', paper)), '42501 permission_denied: documents.verify',
   'a counselor verifies nothing') from given;
 
 select is(
-  pg_temp.refusal(format('update public.documents set status = ''verified'' where id = %L', paper)), '42501 permission_denied: documents.verify',
+  tests.refusal(format('update public.documents set status = ''verified'' where id = %L', paper)), '42501 permission_denied: documents.verify',
   'nor by changing the row') from given;
 
 select is(
-  pg_temp.refusal(format('update public.documents set verification_notes = ''fine'' where id = %L', paper)), '42501 permission_denied: documents.verify',
+  tests.refusal(format('update public.documents set verification_notes = ''fine'' where id = %L', paper)), '42501 permission_denied: documents.verify',
   'nor says that it was') from given;
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal(format('select public.document_verify(%L, ''verified'')', paper)), 'PT409 document_has_no_file', 'what has no file cannot be verified') from given;
+select is(tests.refusal(format('select public.document_verify(%L, ''verified'')', paper)), 'PT409 document_has_no_file', 'what has no file cannot be verified') from given;
 
 select tests.clear_authentication();
 
@@ -127,32 +115,32 @@ select is(pg_temp.file_of(paper, counselor), 1, 'the first file is version 1') f
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal(format('select public.document_verify(%L, ''verified'', null, 2)', paper)), 'PT409 document_changed: version 1', 'nobody decides on a version they did not look at') from given;
+select is(tests.refusal(format('select public.document_verify(%L, ''verified'', null, 2)', paper)), 'PT409 document_changed: version 1', 'nobody decides on a version they did not look at') from given;
 
-select is(pg_temp.refusal(format('select public.document_verify(%L, ''pending'')', paper)), 'PT422 argument_invalid: p_status is verified or rejected', 'nor on anything but the two') from given;
+select is(tests.refusal(format('select public.document_verify(%L, ''pending'')', paper)), 'PT422 argument_invalid: p_status is verified or rejected', 'nor on anything but the two') from given;
 
 select results_eq(
   'select d.status, d.verification_notes, d.verified_by, d.verified_at is not null from public.document_verify((select paper from given), '' Verified'', ''Fine'', 1) d',
   $$select 'verified', 'Fine', manager, true from people$$, 'a manager verifies it, in their own name');
 
 select is(
-  pg_temp.refusal(format('select public.document_verify(%L, ''rejected'')', paper)), 'PT409 document_status_refused: verified to rejected', 'once') from given;
+  tests.refusal(format('select public.document_verify(%L, ''rejected'')', paper)), 'PT409 document_status_refused: verified to rejected', 'once') from given;
 
 select is(
-  pg_temp.refusal(format('select public.document_verify(%L, ''verified'')', paper)), 'PT409 document_status_refused: verified to verified', 'not even the same') from given;
+  tests.refusal(format('select public.document_verify(%L, ''verified'')', paper)), 'PT409 document_status_refused: verified to verified', 'not even the same') from given;
 
 select is(
-  pg_temp.refusal(format('update public.documents set status = ''%s'' where id = %L', wrong, paper)), 'PT409 document_status_refused: verified to ' || wrong,
+  tests.refusal(format('update public.documents set status = ''%s'' where id = %L', wrong, paper)), 'PT409 document_status_refused: verified to ' || wrong,
   format('it does not go to %s', wrong)) from given, (values ('pending'), ('rejected'), ('lost')) w (wrong);
 
 select tests.authenticate_as((select stranger from people));
 
-select is(pg_temp.refusal(format('select public.document_verify(%L, ''rejected'')', of_student)), 'PT404 not_found: documents', 'a manager of others decides on nothing of it') from given;
+select is(tests.refusal(format('select public.document_verify(%L, ''rejected'')', of_student)), 'PT404 not_found: documents', 'a manager of others decides on nothing of it') from given;
 
 select tests.clear_authentication();
 
 select is(
-  pg_temp.refusal(format('update public.documents set status = ''rejected'' where id = %L', paper)), 'PT409 document_status_refused: verified to rejected',
+  tests.refusal(format('update public.documents set status = ''rejected'' where id = %L', paper)), 'PT409 document_status_refused: verified to rejected',
   'not even in Studio') from given;
 
 select results_eq(
@@ -283,14 +271,14 @@ update public.documents set uploaded_by = (select manager from people) where id 
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  left(pg_temp.refusal(format('update public.documents set access_level = ''restricted'' where id = %L', paper)), 5), '42501',
+  left(tests.refusal(format('update public.documents set access_level = ''restricted'' where id = %L', paper)), 5), '42501',
   'nobody hides from themselves what another handed in') from given;
 
-select is(pg_temp.refusal(format('select public.soft_delete(''documents'', %L)', paper)), '42501 permission_denied: documents.delete', 'a counselor does not delete what another handed in') from given;
+select is(tests.refusal(format('select public.soft_delete(''documents'', %L)', paper)), '42501 permission_denied: documents.delete', 'a counselor does not delete what another handed in') from given;
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal(format('select public.soft_delete(''documents'', %L)', of_student)), null, 'a manager does') from given;
+select is(tests.refusal(format('select public.soft_delete(''documents'', %L)', of_student)), null, 'a manager does') from given;
 
 select lives_ok(format('select public.restore(''documents'', %L)', of_student), 'and takes it back') from given;
 
@@ -302,12 +290,12 @@ grant select on kept_from to public;
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal(format('select public.soft_delete(''documents'', %L)', id)), 'PT404 not_found: documents', 'but nothing that is not theirs to see')
+select is(tests.refusal(format('select public.soft_delete(''documents'', %L)', id)), 'PT404 not_found: documents', 'but nothing that is not theirs to see')
 from kept_from where document_name = 'C private';
 
 select tests.authenticate_as((select counselor from people));
 
-select is(pg_temp.refusal(format('select public.soft_delete(''documents'', %L)', id)), 'PT404 not_found: documents', 'of which nobody learns that it is there: ' || document_name)
+select is(tests.refusal(format('select public.soft_delete(''documents'', %L)', id)), 'PT404 not_found: documents', 'of which nobody learns that it is there: ' || document_name)
 from kept_from where document_name in ('A restricted', 'A private', 'A confidential');
 
 select tests.clear_authentication();
@@ -316,12 +304,12 @@ update public.documents d set deleted_at = now() from kept_from k where d.id = k
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal(format('select public.restore(''documents'', %L)', id)), 'PT404 not_found: documents', 'nor do they bring it back')
+select is(tests.refusal(format('select public.restore(''documents'', %L)', id)), 'PT404 not_found: documents', 'nor do they bring it back')
 from kept_from where document_name = 'C private';
 
 select tests.authenticate_as((select admin from people));
 
-select is(pg_temp.refusal(format('select public.restore(''documents'', %L)', id)), null, 'as an administrator does') from kept_from where document_name = 'C private';
+select is(tests.refusal(format('select public.restore(''documents'', %L)', id)), null, 'as an administrator does') from kept_from where document_name = 'C private';
 
 select tests.clear_authentication();
 

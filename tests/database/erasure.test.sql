@@ -15,20 +15,6 @@ select gen_random_uuid() as lead, gen_random_uuid() as twin, gen_random_uuid() a
 
 grant select on people, given to public;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 -- Every row of every table, as text: what it holds of the person, in any spelling of the number.
 create function pg_temp.remains() returns table (place text, found_rows bigint) language plpgsql as $$
 declare
@@ -155,13 +141,13 @@ select lives_ok('select public.lead_bulk_tag(array[lead], array[''quixote'']) fr
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal(format('select public.lead_delete(%L, true)', (select lead from given))), '42501 permission_denied: leads.erase', 'who may delete may not erase');
+select is(tests.refusal(format('select public.lead_delete(%L, true)', (select lead from given))), '42501 permission_denied: leads.erase', 'who may delete may not erase');
 
 select tests.authenticate_as((select admin from people));
 
-select is(pg_temp.refusal(format('select public.lead_delete(%L, true)', (select twin from given))), 'PT409 lead_is_merged: ' || (select lead from given), 'a merged lead is erased with the one it was merged into');
+select is(tests.refusal(format('select public.lead_delete(%L, true)', (select twin from given))), 'PT409 lead_is_merged: ' || (select lead from given), 'a merged lead is erased with the one it was merged into');
 
-select is(pg_temp.refusal('select public.lead_delete(''LEAD-0'', true)'), 'PT404 lead_not_found: LEAD-0', 'one that is not there is not');
+select is(tests.refusal('select public.lead_delete(''LEAD-0'', true)'), 'PT404 lead_not_found: LEAD-0', 'one that is not there is not');
 
 select tests.clear_authentication();
 
@@ -262,25 +248,25 @@ select is_empty(
 
 -- The trail is changed by nobody else
 
-select is(pg_temp.refusal('update public.audit_logs set before = null'), '42501 audit_is_append_only: UPDATE', 'the owner of the database changes no entry');
+select is(tests.refusal('update public.audit_logs set before = null'), '42501 audit_is_append_only: UPDATE', 'the owner of the database changes no entry');
 
 select is(
-  pg_temp.refusal('update public.audit_logs set before = private.blanked(before), after = private.blanked(after)'), '42501 audit_is_append_only: UPDATE', 'nor empties one'
+  tests.refusal('update public.audit_logs set before = private.blanked(before), after = private.blanked(after)'), '42501 audit_is_append_only: UPDATE', 'nor empties one'
 );
 
 select set_config('intake.erasing', 'on', true);
 
-select is(pg_temp.refusal($$update public.audit_logs set after = '{"status": "new"}'$$), '42501 audit_is_append_only: UPDATE', 'nor writes one anew while an erasure runs');
+select is(tests.refusal($$update public.audit_logs set after = '{"status": "new"}'$$), '42501 audit_is_append_only: UPDATE', 'nor writes one anew while an erasure runs');
 
-select is(pg_temp.refusal('update public.audit_logs set user_id = null where user_id is not null'), '42501 audit_is_append_only: UPDATE', 'nor says that somebody else did it');
+select is(tests.refusal('update public.audit_logs set user_id = null where user_id is not null'), '42501 audit_is_append_only: UPDATE', 'nor says that somebody else did it');
 
-select is(pg_temp.refusal('delete from public.audit_logs'), '42501 audit_is_append_only: DELETE', 'nor deletes one');
+select is(tests.refusal('delete from public.audit_logs'), '42501 audit_is_append_only: DELETE', 'nor deletes one');
 
 select set_config('intake.erasing', '', true);
 
 select tests.authenticate_as_service();
 
-select is(pg_temp.refusal('select private.audit_erase(''leads'', null, ''{}'')'), '42501 ', 'a service key erases nothing of it');
+select is(tests.refusal('select private.audit_erase(''leads'', null, ''{}'')'), '42501 ', 'a service key erases nothing of it');
 
 create function pg_temp.plan(p_query text) returns text language plpgsql as $$
 declare

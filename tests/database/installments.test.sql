@@ -18,20 +18,6 @@ grant select, insert on kept to public;
 
 insert into public.students (id, name, assigned_to) select s, 'Asha Nair', counselor from people, given, unnest(array[student, other]) s;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 create function pg_temp.pay(p_id uuid, p_student uuid, p_amount numeric, p_installment uuid default null) returns void language plpgsql as $$
 begin
   insert into public.payments (id, student_id, amount, installment_id) values (p_id, p_student, p_amount, p_installment);
@@ -74,7 +60,7 @@ select pg_temp.pay(early, student, 50) from given;
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  pg_temp.refusal(format('select public.fee_plan_apply(%L, 100, %L)', (select student from given), p.parts)), p.refusal, p.parts::text || ' are no instalments of 100'
+  tests.refusal(format('select public.fee_plan_apply(%L, 100, %L)', (select student from given), p.parts)), p.refusal, p.parts::text || ' are no instalments of 100'
 )
 from (values
   ('{"count": 0, "first_due_date": "2026-01-01"}'::jsonb, 'PT422 argument_invalid: p_installments: count is 1 to 60, every_months 1 to 12, first_due_date a date'),
@@ -91,11 +77,11 @@ select is((select value ->> 'total_amount' from kept), '300.00', 'a plan is appl
 select tests.authenticate_as((select stranger from people));
 
 select is(
-  pg_temp.refusal(format('select public.fee_plan_apply(%L, 100, ''{"count": 1, "first_due_date": "2026-01-01"}'')', (select student from given))), 'PT404 not_found: student',
+  tests.refusal(format('select public.fee_plan_apply(%L, 100, ''{"count": 1, "first_due_date": "2026-01-01"}'')', (select student from given))), 'PT404 not_found: student',
   'not to a student one does not see'
 );
 
-select is(pg_temp.refusal(format('select public.fee_plan_cancel(%L)', (select value ->> 'plan_id' from kept))), 'PT404 not_found: student', 'whose plans one does not cancel');
+select is(tests.refusal(format('select public.fee_plan_cancel(%L)', (select value ->> 'plan_id' from kept))), 'PT404 not_found: student', 'whose plans one does not cancel');
 
 select is_empty('select i.id from public.fee_installments i, given where i.student_id = student', 'nor read');
 
@@ -132,7 +118,7 @@ select is_empty(
 );
 
 select is(
-  pg_temp.refusal(format('insert into public.payments (student_id, amount, installment_id) values (%L, 1, %L)', (select other from given), (select value -> 'installments' -> 0 ->> 'id' from kept))),
+  tests.refusal(format('insert into public.payments (student_id, amount, installment_id) values (%L, 1, %L)', (select other from given), (select value -> 'installments' -> 0 ->> 'id' from kept))),
   'PT404 not_found: installment', 'nobody pays another student''s instalment'
 );
 

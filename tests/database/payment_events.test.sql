@@ -26,20 +26,6 @@ insert into public.students (id, lead_id, name) select student, lead, 'Asha Nair
 
 insert into public.payments (id, student_id, amount) select p, student, 1000 from given, unnest(array[online, cash, early]) p;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 create function pg_temp.paid(p_order text, p_id text, p_status text default 'captured', p_amount numeric default 1000, p_currency text default 'INR') returns jsonb language sql as $$
   select jsonb_build_object('order_id', p_order, 'transactions', jsonb_build_array(jsonb_build_object(
     'transaction_id', p_id, 'status', p_status, 'amount', p_amount, 'currency', p_currency, 'method', 'upi', 'at', '2026-11-01T10:00:00Z'
@@ -68,7 +54,7 @@ select is((select value - 'payment_id' from kept where name = 'begun'),
   '{"order_id": null, "gateway": "razorpay", "amount": "1000.00", "currency": "INR", "description": null, "was_asked": false}'::jsonb, 'an order is asked for');
 
 select is(
-  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0001'')', jsonb_build_object('payment_id', (select online from given), 'gateway', 'razorpay'))),
+  tests.refusal(format('select private.payment_order_begin(%L, ''key-0001'')', jsonb_build_object('payment_id', (select online from given), 'gateway', 'razorpay'))),
   'PT409 payment_order_in_progress: ' || (select online from given), 'by one request at a time'
 );
 
@@ -78,7 +64,7 @@ select is((select row(p.amount, p.payment_gateway, p.idempotency_key) from publi
   row(200.00::numeric(14, 2), 'stripe'::text, 'key-0002'::text), 'an order can bring its payment along');
 
 select is(
-  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0002'')', jsonb_build_object('student_id', (select student from given), 'amount', 300, 'gateway', 'stripe'))),
+  tests.refusal(format('select private.payment_order_begin(%L, ''key-0002'')', jsonb_build_object('student_id', (select student from given), 'amount', 300, 'gateway', 'stripe'))),
   'PT409 idempotency_conflict: ' || (select value ->> 'payment_id' from kept where name = 'new'), 'a key is of one request'
 );
 
@@ -87,12 +73,12 @@ select is((select count(*) from public.payments p where p.idempotency_key = 'key
 select tests.authenticate_as((select stranger from people));
 
 select is(
-  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0003'')', jsonb_build_object('payment_id', (select online from given), 'gateway', 'razorpay'))),
+  tests.refusal(format('select private.payment_order_begin(%L, ''key-0003'')', jsonb_build_object('payment_id', (select online from given), 'gateway', 'razorpay'))),
   'PT404 not_found: payment', 'nobody asks for an order of a payment they do not see'
 );
 
 select is(
-  pg_temp.refusal(format('select private.payment_order_claim(%L, ''razorpay'')', (select online from given))), 'PT404 not_found: payment', 'nor claims one'
+  tests.refusal(format('select private.payment_order_claim(%L, ''razorpay'')', (select online from given))), 'PT404 not_found: payment', 'nor claims one'
 );
 
 select tests.clear_authentication();
@@ -145,7 +131,7 @@ select is(
 select is((select order_id from public.payments p, given where p.id = early), 'order_E', 'and the order is known then');
 
 select is(
-  pg_temp.refusal(format('select private.payment_apply_event(''razorpay'', %L)', pg_temp.paid('order_A', 'pay_E'))), 'PT409 payment_event_conflict: pay_E',
+  tests.refusal(format('select private.payment_apply_event(''razorpay'', %L)', pg_temp.paid('order_A', 'pay_E'))), 'PT409 payment_event_conflict: pay_E',
   'an attempt belongs to one payment'
 );
 
@@ -162,7 +148,7 @@ select tests.authenticate_as((select counselor from people));
 insert into kept select 'lost', private.payment_order_begin(jsonb_build_object('student_id', student, 'amount', 700, 'gateway', 'razorpay'), 'key-0006') from given;
 
 select is(
-  pg_temp.refusal(format('update public.payments set %s where id = %L', c.change, (select value ->> 'payment_id' from kept where name = 'lost'))), 'PT409 payment_is_fixed: pending',
+  tests.refusal(format('update public.payments set %s where id = %L', c.change, (select value ->> 'payment_id' from kept where name = 'lost'))), 'PT409 payment_is_fixed: pending',
   'while the gateway is asked nobody changes it: ' || c.change
 )
 from (values ('amount = 1'), ('currency = ''USD'''), ('payment_gateway = ''stripe''')) c (change);
@@ -174,7 +160,7 @@ select private.payment_order_release((value ->> 'payment_id')::uuid) from kept w
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0006'')', jsonb_build_object('payment_id', (select value ->> 'payment_id' from kept where name = 'lost'), 'gateway', 'stripe'))),
+  tests.refusal(format('select private.payment_order_begin(%L, ''key-0006'')', jsonb_build_object('payment_id', (select value ->> 'payment_id' from kept where name = 'lost'), 'gateway', 'stripe'))),
   'PT409 payment_is_fixed: pending', 'nor asks another gateway while the first may have an order'
 );
 
@@ -185,7 +171,7 @@ select private.payment_order_release((value ->> 'payment_id')::uuid, true) from 
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  pg_temp.refusal(format('update public.payments set amount = 600, payment_gateway = ''stripe'' where id = %L', (select value ->> 'payment_id' from kept where name = 'lost'))), null,
+  tests.refusal(format('update public.payments set amount = 600, payment_gateway = ''stripe'' where id = %L', (select value ->> 'payment_id' from kept where name = 'lost'))), null,
   'once the gateway has refused it may be changed'
 );
 
@@ -210,7 +196,7 @@ insert into kept select 'of lead', private.payment_order_begin(jsonb_build_objec
 insert into public.leads (id, name, assigned_to) select student, 'Ravi Menon', counselor from given, people;
 
 select is(
-  pg_temp.refusal(format('select private.payment_order_begin(%L, ''key-0008'')', jsonb_build_object('lead_id', (select student from given), 'amount', 20, 'gateway', 'razorpay'))),
+  tests.refusal(format('select private.payment_order_begin(%L, ''key-0008'')', jsonb_build_object('lead_id', (select student from given), 'amount', 20, 'gateway', 'razorpay'))),
   'PT409 idempotency_conflict: ' || (select value ->> 'payment_id' from kept where name = 'of lead'), 'and a key is of one person'
 );
 
@@ -235,13 +221,13 @@ select is((select pg_temp.money((value ->> 'payment_id')::uuid) from kept where 
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  pg_temp.refusal(format('select public.payment_record(%L, ''cash'')', (select cash from given))), '42501 permission_denied: payments.record', 'not everybody takes cash'
+  tests.refusal(format('select public.payment_record(%L, ''cash'')', (select cash from given))), '42501 permission_denied: payments.record', 'not everybody takes cash'
 );
 
 select tests.authenticate_as((select manager from people));
 
 select is(
-  pg_temp.refusal(format('select public.payment_record(%L, ''shells'')', (select cash from given))), 'PT422 argument_invalid: p_method: cash, cheque, bank_transfer, card, upi or other',
+  tests.refusal(format('select public.payment_record(%L, ''shells'')', (select cash from given))), 'PT422 argument_invalid: p_method: cash, cheque, bank_transfer, card, upi or other',
   'nor everything'
 );
 
@@ -253,14 +239,14 @@ select lives_ok('select public.payment_record(cash, ''cheque'', ''000123'') from
 select is(pg_temp.money(cash), row('completed'::text, 1000.00, 0.00), 'it is paid once') from given;
 
 select is(
-  pg_temp.refusal(format('select public.payment_record(%L, ''cash'')', (select online from given))), 'PT409 payment_is_not_open: partially_refunded', 'what was paid is not paid again'
+  tests.refusal(format('select public.payment_record(%L, ''cash'')', (select online from given))), 'PT409 payment_is_not_open: partially_refunded', 'what was paid is not paid again'
 );
 
-select is(pg_temp.refusal(format('select public.payment_cancel(%L)', (select cash from given))), 'PT409 payment_is_not_open: completed', 'nor cancelled');
+select is(tests.refusal(format('select public.payment_cancel(%L)', (select cash from given))), 'PT409 payment_is_not_open: completed', 'nor cancelled');
 
 select tests.authenticate_as((select stranger from people));
 
-select is(pg_temp.refusal(format('select public.payment_cancel(%L)', (select cash from given))), 'PT404 not_found: payment', 'least of all by those who do not see it');
+select is(tests.refusal(format('select public.payment_cancel(%L)', (select cash from given))), 'PT404 not_found: payment', 'least of all by those who do not see it');
 
 select tests.clear_authentication();
 

@@ -25,23 +25,9 @@ insert into public.students (id, lead_id, name, assigned_to)
 select student, lead, 'Asha Nair', null::uuid from given
 union all select walk_in, null, 'Walk In', counselor from given, people;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 create function pg_temp.pay(p_id uuid, p_status text, p_paid numeric, p_refunded numeric default 0) returns text language plpgsql as $$
 begin
-  return pg_temp.refusal(format(
+  return tests.refusal(format(
     'update public.payments set status = %L, paid_amount = %L, refund_amount = %L, paid_at = case when %L in (''completed'', ''partially_refunded'', ''refunded'') then coalesce(paid_at, now()) end where id = %L',
     p_status, p_paid, p_refunded, p_status, p_id
   ));
@@ -69,15 +55,15 @@ select is(
 
 select is((select currency from public.payments p, given where p.id = application), 'USD', 'a currency that is said is written in one form');
 
-select is(pg_temp.refusal('insert into public.payments (amount) values (1)'), 'PT422 argument_invalid: student_id or lead_id', 'somebody must owe it');
+select is(tests.refusal('insert into public.payments (amount) values (1)'), 'PT422 argument_invalid: student_id or lead_id', 'somebody must owe it');
 
 select is(
-  pg_temp.refusal(format('insert into public.payments (lead_id, amount) values (%L, 1)', (select gone from given))),
+  tests.refusal(format('insert into public.payments (lead_id, amount) values (%L, 1)', (select gone from given))),
   'PT404 lead_not_found: ' || (select gone from given), 'a deleted lead owes nothing new'
 );
 
 select is(
-  pg_temp.refusal(format('insert into public.payments (lead_id, amount, currency) values (%L, %s, %L)', (select lead from given), a.amount, a.currency)),
+  tests.refusal(format('insert into public.payments (lead_id, amount, currency) values (%L, %s, %L)', (select lead from given), a.amount, a.currency)),
   'PT422 amount_invalid: ' || a.detail, 'nobody can pay ' || a.detail
 )
 from (values ('0', 'INR', '0.00 INR'), ('-1', 'INR', '-1.00 INR'), ('10.5', 'JPY', '10.50 JPY'), ('1', 'XXX', 'XXX')) a (amount, currency, detail);
@@ -121,7 +107,7 @@ select is(
 select tests.authenticate_as((select colleague from people));
 
 select is(
-  pg_temp.refusal(format('update public.payments set %s = %s where id = %L', c.name, c.value, (select payment from given))), '42501 ',
+  tests.refusal(format('update public.payments set %s = %s where id = %L', c.name, c.value, (select payment from given))), '42501 ',
   'no client writes ' || c.name
 )
 from (values
@@ -130,7 +116,7 @@ from (values
 ) c (name, value);
 
 select is(
-  pg_temp.refusal(format('update public.payments set amount = 49000, notes = ''Early bird'' where id = %L', (select payment from given))), null,
+  tests.refusal(format('update public.payments set amount = 49000, notes = ''Early bird'' where id = %L', (select payment from given))), null,
   'they change what is asked for as long as nobody was asked'
 );
 
@@ -139,7 +125,7 @@ select tests.clear_authentication();
 update public.payments set payment_gateway = 'razorpay', order_id = 'order_1' where id = (select payment from given);
 
 select is(
-  pg_temp.refusal(format('update public.payments set amount = 1 where id = %L', (select payment from given))), 'PT409 payment_is_fixed: pending',
+  tests.refusal(format('update public.payments set amount = 1 where id = %L', (select payment from given))), 'PT409 payment_is_fixed: pending',
   'and not afterwards'
 );
 

@@ -24,20 +24,6 @@ insert into public.students (id, lead_id, name) select student, lead, 'Zerlinda 
 
 insert into public.payments (id, student_id, amount, description) select p, student, 100, 'For Zerlinda' from given, unnest(array[first, second, third]) p;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 create function pg_temp.pay(p_id uuid) returns void language plpgsql as $$
 begin
   insert into private.payment_transactions (gateway, transaction_id, payment_id, status, amount, currency, method, captured_at)
@@ -89,7 +75,7 @@ select private.payment_settle(first) from given;
 
 select is((select r.amount from public.receipts r, given where r.payment_id = first), 100.00, 'a refund does not change what was received');
 
-select is(pg_temp.refusal(c.call), 'PT409 paper_is_fixed: ' || (select r.number from public.receipts r, given where r.payment_id = third), c.name)
+select is(tests.refusal(c.call), 'PT409 paper_is_fixed: ' || (select r.number from public.receipts r, given where r.payment_id = third), c.name)
 from given, lateral (values
   (format('update public.receipts set amount = 1 where payment_id = %L', third), 'no receipt is changed'),
   (format('update public.receipts set number = ''x'' where payment_id = %L', third), 'nor numbered anew'),
@@ -122,11 +108,11 @@ select is(
 select tests.authenticate_as((select stranger from people));
 
 select is(
-  pg_temp.refusal(format('select public.invoice_issue(%L)', (select value -> 'installments' -> 0 ->> 'id' from kept where name = 'plan'))), 'PT404 not_found: student',
+  tests.refusal(format('select public.invoice_issue(%L)', (select value -> 'installments' -> 0 ->> 'id' from kept where name = 'plan'))), 'PT404 not_found: student',
   'nobody writes an invoice for a student they do not see'
 );
 
-select is(pg_temp.refusal(format('select public.invoice_cancel(%L)', (select value ->> 'id' from kept where name = 'again'))), 'PT404 not_found: invoice', 'nor cancels one');
+select is(tests.refusal(format('select public.invoice_cancel(%L)', (select value ->> 'id' from kept where name = 'again'))), 'PT404 not_found: invoice', 'nor cancels one');
 
 select is_empty('select r.id from public.receipts r, given where r.payment_id = third union all select i.id from public.invoices i, given where i.student_id = student', 'nor reads any');
 

@@ -25,20 +25,6 @@ insert into public.students (id, lead_id, name) select student, lead, 'Asha Nair
 
 insert into public.payments (id, student_id, amount) select p, student, 1000 from given, unnest(array[online, cash]) p;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 create function pg_temp.paid(p_order text, p_id text, p_status text default 'captured', p_amount numeric default 1000, p_currency text default 'INR') returns jsonb language sql as $$
   select jsonb_build_object('order_id', p_order, 'transactions', jsonb_build_array(jsonb_build_object(
     'transaction_id', p_id, 'status', p_status, 'amount', p_amount, 'currency', p_currency, 'method', 'upi', 'at', '2026-11-01T10:00:00Z'
@@ -66,7 +52,7 @@ select private.payment_apply_event('razorpay', e) from unnest(array[pg_temp.paid
 select tests.authenticate_as((select manager from people));
 
 select is(
-  pg_temp.refusal(format('select private.payment_refund_begin(%L, 1, null, ''refund-1'')', (select online from given))), '42501 permission_denied: payments.refund',
+  tests.refusal(format('select private.payment_refund_begin(%L, 1, null, ''refund-1'')', (select online from given))), '42501 permission_denied: payments.refund',
   'who may ask for money may not give it back'
 );
 
@@ -84,18 +70,18 @@ select is(
 );
 
 select is(
-  pg_temp.refusal(format('select private.payment_refund_begin(%L, 500.01, null, ''refund-2'')', (select online from given))), 'PT409 refund_too_large: 500.00',
+  tests.refusal(format('select private.payment_refund_begin(%L, 500.01, null, ''refund-2'')', (select online from given))), 'PT409 refund_too_large: 500.00',
   'what may yet go back is not left any more'
 );
 
 select is(
-  pg_temp.refusal(format('select private.payment_refund_begin(%L, 0, null, ''refund-2'')', (select online from given))), 'PT409 refund_too_large: 500.00', 'nor is nothing a refund'
+  tests.refusal(format('select private.payment_refund_begin(%L, 0, null, ''refund-2'')', (select online from given))), 'PT409 refund_too_large: 500.00', 'nor is nothing a refund'
 );
 
 select tests.clear_authentication();
 
 select is(
-  pg_temp.refusal(format(
+  tests.refusal(format(
     'insert into public.refunds (payment_id, amount, currency, gateway, transaction_id) values (%L, 500.01, ''INR'', ''razorpay'', ''pay_1'')', (select online from given)
   )), 'PT409 refund_too_large: 500.00', 'whoever writes it'
 );

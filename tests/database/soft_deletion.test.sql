@@ -14,24 +14,12 @@ select gen_random_uuid() as lead, gen_random_uuid() as task, gen_random_uuid() a
 
 grant select on people, given to public;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || said;
-end
-$$;
-
 create function pg_temp.deletes(p_table text, p_id uuid) returns text language sql as $$
-  select pg_temp.refusal(format('select public.soft_delete(%L, %L)', p_table, p_id));
+  select tests.refusal(format('select public.soft_delete(%L, %L)', p_table, p_id));
 $$;
 
 create function pg_temp.restores(p_table text, p_id uuid) returns text language sql as $$
-  select pg_temp.refusal(format('select public.restore(%L, %L)', p_table, p_id));
+  select tests.refusal(format('select public.restore(%L, %L)', p_table, p_id));
 $$;
 
 -- By hand, as the owner of the database: what is live of that which hangs on the lead.
@@ -52,7 +40,7 @@ create function pg_temp.live() returns text[] language sql security definer as $
   ) x;
 $$;
 
-grant execute on function pg_temp.refusal(text), pg_temp.deletes(text, uuid), pg_temp.restores(text, uuid), pg_temp.live() to public;
+grant execute on function pg_temp.deletes(text, uuid), pg_temp.restores(text, uuid), pg_temp.live() to public;
 
 alter table public.leads disable trigger route_new_lead;
 
@@ -147,7 +135,7 @@ select is_empty('select from public.tasks where id = (select task from given)', 
 
 select is(pg_temp.deletes('tasks', (select task from given)), 'PT404 not_found: tasks', 'and cannot be deleted again');
 
-select is(pg_temp.refusal('select public.deleted_rows()'), '42501 permission_denied: leads.delete', 'a counselor sees no list of it');
+select is(tests.refusal('select public.deleted_rows()'), '42501 permission_denied: leads.delete', 'a counselor sees no list of it');
 
 select tests.clear_authentication();
 
@@ -321,15 +309,15 @@ select results_eq(
 
 select results_eq($$select distinct d.table_name from public.deleted_rows('contacts', 200) d$$, $$values ('contacts')$$, 'or of one table');
 
-select is(pg_temp.refusal($$select public.deleted_rows('profiles')$$), 'PT422 argument_invalid: p_limit is 1 to 200, p_table a table that has deleted_at', 'that is one');
+select is(tests.refusal($$select public.deleted_rows('profiles')$$), 'PT422 argument_invalid: p_limit is 1 to 200, p_table a table that has deleted_at', 'that is one');
 
-select is(pg_temp.refusal('select public.deleted_rows(p_limit => 201)'), 'PT422 argument_invalid: p_limit is 1 to 200, p_table a table that has deleted_at', 'in pages of a size');
+select is(tests.refusal('select public.deleted_rows(p_limit => 201)'), 'PT422 argument_invalid: p_limit is 1 to 200, p_table a table that has deleted_at', 'in pages of a size');
 
-select is(pg_temp.refusal($$select public.deleted_rows(p_before => '{"id": "x"}')$$), 'PT422 argument_invalid: p_before is the last row of the page before, or its {deleted_at, id}', 'and a cursor is one');
+select is(tests.refusal($$select public.deleted_rows(p_before => '{"id": "x"}')$$), 'PT422 argument_invalid: p_before is the last row of the page before, or its {deleted_at, id}', 'and a cursor is one');
 
 select tests.authenticate_as((select manager from people));
 
-select is(pg_temp.refusal('select public.deleted_rows()'), '42501 permission_denied: scope all', 'a manager sees no list of others''');
+select is(tests.refusal('select public.deleted_rows()'), '42501 permission_denied: scope all', 'a manager sees no list of others''');
 
 select * from finish();
 

@@ -2,8 +2,7 @@
 import { z } from "zod";
 
 /** Control characters but tab and line end, and halves of characters, are text nowhere. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const notText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]|\p{Surrogate}/u;
+const notText = /(?![\t\n\r])\p{Control}|\p{Surrogate}/u;
 
 const text = (length: number) =>
   z
