@@ -1,6 +1,6 @@
 /** Background jobs: work that is asked for in a transaction is done outside of it. */
 import { describe, expect, it } from "vitest";
-import { sql, stack } from "../helpers/index.ts";
+import { sql } from "../helpers/index.ts";
 
 describe("background jobs", () => {
   it("[D0-093] are run by the worker soon after they are committed", async () => {
@@ -20,23 +20,5 @@ describe("background jobs", () => {
     await expect(refused).rejects.toThrow("taken back");
     const left = await sql()`select 1 from private.jobs where payload ->> 'taken' = 'back'`;
     expect(left).toHaveLength(0);
-  });
-});
-
-describe("the worker function", () => {
-  const call = (headers: Record<string, string> = {}) =>
-    fetch(`${stack().url}/functions/v1/worker`, { method: "POST", headers });
-
-  it("answers nobody without its secret, whatever other key they hold", async () => {
-    const keys = [stack().publishableKey, stack().secretKey];
-    for (const key of keys) {
-      const response = await call({
-        apikey: key,
-        authorization: `Bearer ${key}`,
-        "x-worker-secret": key,
-      });
-      expect(response.status).toBe(401);
-    }
-    expect((await call()).status).toBe(401);
   });
 });

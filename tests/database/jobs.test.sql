@@ -1,4 +1,4 @@
--- Jobs: claimed once, acknowledged only by the lease that holds, given up loudly, scheduled once.
+-- Jobs: claimed once, acknowledged only by the lease that holds, given up loudly.
 begin;
 
 select no_plan();
@@ -261,137 +261,6 @@ update private.job_providers set paused_until = now() where name = 'test_paused'
 
 select isnt(pg_temp.take('paused', 'test.paused'), null, 'until the pause is over');
 
--- The drainer
-
-update private.job_drainer set lease = null, lease_until = null;
-
-select isnt(private.drainer_acquire(), null, 'a worker becomes the drainer');
-
-select is(private.drainer_acquire(), null, 'while it holds, no other does');
-
-select is(private.drainer_renew(gen_random_uuid()), false, 'a stranger cannot renew');
-
-select ok((select private.drainer_renew(lease) from private.job_drainer), 'the drainer renews');
-
-update private.job_drainer set lease_until = now();
-
-select isnt(private.drainer_acquire(), null, 'a drainer that died is replaced when its lease ends');
-
-select ok((select private.drainer_release(lease) from private.job_drainer), 'a drainer that is done says so');
-
-select ok(not private.drainer_is_live(), 'and is gone');
-
--- Kicking the worker
-
-create function pg_temp.kicks() returns bigint language sql as $$
-  select count(*) from net.http_request_queue where url like '%/worker' and headers ? 'x-worker-secret';
-$$;
-
-create function pg_temp.kicks_by(p_statement text) returns bigint language plpgsql as $$
-declare
-  before bigint := pg_temp.kicks();
-begin
-  execute p_statement;
-  return pg_temp.kicks() - before;
-end
-$$;
-
-delete from vault.secrets where name in ('worker_secret', 'functions_url');
-
-update private.job_kick set kicked_at = '-infinity';
-
-select is(pg_temp.kicks_by($$select private.enqueue('test.kick')$$), 0::bigint, 'without the secret nobody is called, and work is taken all the same');
-
-select vault.create_secret('https://example.test/functions/v1', 'functions_url');
-
-select vault.create_secret('of the test', 'worker_secret');
-
-update private.job_kick set kicked_at = '-infinity';
-
-select is(pg_temp.kicks_by($$select private.enqueue('test.kick', p_run_at => now() + interval '1 hour')$$), 0::bigint, 'work of later calls nobody now');
-
-select is(pg_temp.kicks_by($$select private.enqueue('test.kick')$$), 1::bigint, 'work that is due calls the worker');
-
-select is(pg_temp.kicks_by($$select private.enqueue('test.kick')$$), 0::bigint, 'once in five seconds');
-
-select is(pg_temp.kicks_by('select private.tick()'), 0::bigint, 'which the tick knows as well');
-
-update private.job_kick set kicked_at = now() - interval '1 minute';
-
-select is(pg_temp.kicks_by('select private.tick()'), 1::bigint, 'the tick calls when nobody came');
-
-update private.job_kick set kicked_at = '-infinity';
-
-select isnt(private.drainer_acquire(), null, 'while a worker drains');
-
-select is(pg_temp.kicks_by($$select private.enqueue('test.kick')$$), 0::bigint, 'work calls nobody');
-
-select is(
-  pg_temp.kicks_by('select private.drainer_release(lease) from private.job_drainer'), 1::bigint,
-  'a drainer that leaves work behind calls the next');
-
-delete from private.jobs where kind = 'test.kick';
-
--- Schedules
-
-select is(private.cron_matches('*/15 9-17 * * 1-5', timestamp '2026-03-02 09:45'), true, 'steps, ranges and weekdays match');
-
-select is(private.cron_matches('*/15 9-17 * * 1-5', timestamp '2026-03-01 09:45'), false, 'a Sunday is no weekday');
-
-select is(private.cron_matches('0 0 29 2 *', timestamp '2028-02-29 00:00'), true, 'a leap day comes');
-
-select is(private.cron_matches('0 8 1 * 1', timestamp '2026-03-02 08:00'), true, 'day of month or day of week, when both are named');
-
-select is(private.cron_matches('0 8 * * 7', timestamp '2026-03-01 08:00'), true, 'Sunday is 7 as well as 0');
-
-select throws_ok($$select private.cron_matches('* * * *', now()::timestamp)$$, 'PT422', null, 'four fields are no schedule');
-
-select throws_ok(
-  $$insert into private.job_schedules (name, cron, kind) values ('test.bad', '61 * * * *', 'test.tick')$$, 'PT422', null,
-  'a schedule that never comes is refused when it is written');
-
-update private.job_schedules set is_enabled = false;
-
-insert into private.job_schedules (name, cron, kind, checked_until) values
-  ('test.hourly', '0 * * * *', 'test.tick', '2026-03-01 08:58:00Z');
-
-select is(private.enqueue_due_schedules('2026-03-01 08:59:30Z'), 0, 'nothing is due before its minute');
-
-select is(private.enqueue_due_schedules('2026-03-01 09:00:05Z'), 1, 'a schedule is due in its minute');
-
-select is(private.enqueue_due_schedules('2026-03-01 09:00:50Z'), 0, 'and not twice in one');
-
-delete from private.jobs where kind = 'test.tick';
-
-update private.job_schedules set checked_until = '2026-03-01 08:58:00Z' where name = 'test.hourly';
-
-select is(
-  private.enqueue_due_schedules('2026-03-01 09:00:55Z'), 0,
-  'not even when its job is done and the minute is looked at again');
-
-select is(private.enqueue_due_schedules('2026-03-01 14:30:00Z'), 1, 'ticks that were missed are made up once');
-
-insert into private.job_schedules (name, cron, time_zone, kind, checked_until) values
-  ('test.autumn', '30 1 * * *', 'Europe/London', 'test.autumn', '2026-10-25 00:00:00Z');
-
-select is(private.enqueue_due_schedules('2026-10-25 00:30:10Z'), 2, 'half past one, summer time');
-
-delete from private.jobs where kind = 'test.autumn';
-
-update private.job_schedules set is_enabled = false where name = 'test.hourly';
-
-select is(private.enqueue_due_schedules('2026-10-25 01:30:10Z'), 0, 'the hour that winter time repeats runs it no second time');
-
-insert into private.job_schedules (name, every, kind) values ('test.often', '5 minutes', 'test.often');
-
-update private.job_schedules set is_enabled = false where name = 'test.autumn';
-
-select is(private.enqueue_due_schedules('2026-03-01 10:00:10Z'), 1, 'an interval starts at once');
-
-select is(private.enqueue_due_schedules('2026-03-01 10:04:10Z'), 0, 'waits for its end');
-
-select is(private.enqueue_due_schedules('2026-03-01 10:05:10Z'), 1, 'and comes again');
-
 -- For nobody else
 
 select tests.authenticate_as((select manager from people));
@@ -401,8 +270,6 @@ select throws_ok('select * from private.jobs', '42501', null, 'a manager reads n
 select throws_ok($$select private.enqueue('test.mine')$$, '42501', null, 'nor enqueues');
 
 select throws_ok('select * from private.claim_jobs()', '42501', null, 'nor claims');
-
-select throws_ok('select private.tick()', '42501', null, 'nor ticks');
 
 select tests.clear_authentication();
 
