@@ -136,22 +136,23 @@ $$;
 
 comment on function tests.clear_authentication() is 'Back to the role that runs the tests.';
 
-create function tests.refusal(p_call text) returns text
+create function tests.refused(p_call text, out state text, out details text)
 language plpgsql volatile as $$
-declare
-  said text;
 begin
   execute p_call;
-
-  return null;
 exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-
-  return sqlstate || ' ' || said;
+  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
 end
 $$;
 
-comment on function tests.refusal(text) is 'How a statement is refused: its SQLSTATE and its details; null if it is not, and then it has done what it does.';
+comment on function tests.refused(text) is 'How a statement is refused: its SQLSTATE and its details, each null if it is not, and then it has done what it does.';
+
+create function tests.refusal(p_call text) returns text
+language sql volatile as $$
+  select state || ' ' || details from tests.refused(p_call);
+$$;
+
+comment on function tests.refusal(text) is 'The same in one text.';
 
 grant execute on all functions in schema tests to anon, authenticated, service_role;
 

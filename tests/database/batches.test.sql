@@ -25,17 +25,7 @@ grant select on leads to public;
 
 create function pg_temp.ids(variadic p_n integer[]) returns uuid[] language sql as $$ select array_agg(l.id order by l.n) from leads l where l.n = any (p_n) $$;
 
-create function pg_temp.refusal(p_call text) returns text language plpgsql as $$
-declare
-  said text;
-begin
-  execute p_call;
-  return null;
-exception when others then
-  get stacked diagnostics said = pg_exception_detail;
-  return sqlstate || ' ' || split_part(said, ':', 1);
-end
-$$;
+create function pg_temp.refusal(p_call text) returns text language sql as $$ select split_part(tests.refusal(p_call), ':', 1) $$;
 
 grant execute on function pg_temp.refusal(text), pg_temp.ids(integer[]) to public;
 

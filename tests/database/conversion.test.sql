@@ -20,16 +20,6 @@ select g.lead, 'Asha Nair', 'asha@conversion.test', 'Conversion Ltd', 5000, 'USD
 union all select g.other, 'Bala', null, 'conversion ltd', 0, '', 'new', p.counselor from given g, people p
 union all select g.won, 'Charu', null, null, 0, '', 'enrolled', p.counselor from given g, people p;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 -- A role that may see and change leads, but make none
 
 insert into public.roles (key, name, data_scope) values ('conversion_editor', 'Editor', 'all');
@@ -43,14 +33,14 @@ update people set editor = tests.create_user('conversion_editor');
 select tests.authenticate_as((select editor from people));
 
 select is(
-  pg_temp.refusal(format('select public.lead_convert_to_deal(%L)', (select lead from given))), row('42501'::text, 'permission_denied: leads.create'::text),
+  tests.refused(format('select public.lead_convert_to_deal(%L)', (select lead from given))), row('42501'::text, 'permission_denied: leads.create'::text),
   'who may make nothing converts nothing'
 );
 
 select tests.authenticate_as((select stranger from people));
 
 select is(
-  pg_temp.refusal(format('select public.lead_convert_to_deal(%L)', (select lead from given))), row('PT404'::text, 'lead_not_found: ' || (select lead from given)),
+  tests.refused(format('select public.lead_convert_to_deal(%L)', (select lead from given))), row('PT404'::text, 'lead_not_found: ' || (select lead from given)),
   'nor who does not see the lead'
 );
 
@@ -103,12 +93,12 @@ insert into public.deals (id, lead_id, name) select g.deal, g.other, 'By the sys
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  pg_temp.refusal(format('select private.mark_converted(%L, %L)', (select other from given), (select deal from given))),
+  tests.refused(format('select private.mark_converted(%L, %L)', (select other from given), (select deal from given))),
   row('42501'::text, 'permission_denied: leads.update'::text), 'marks only a deal that the caller made'
 );
 
 select is(
-  pg_temp.refusal(format('select private.mark_converted(%L, %L)', (select won from given), (select second ->> 'deal_id' from answers))),
+  tests.refused(format('select private.mark_converted(%L, %L)', (select won from given), (select second ->> 'deal_id' from answers))),
   row('42501'::text, 'permission_denied: leads.update'::text), 'and only the lead it was made of'
 );
 
@@ -123,7 +113,7 @@ update public.leads set status = 'contacted', deal_id = null where id = (select 
 select tests.authenticate_as((select counselor from people));
 
 select is(
-  pg_temp.refusal(format('select public.lead_convert_to_deal(%L)', (select other from given))),
+  tests.refused(format('select public.lead_convert_to_deal(%L)', (select other from given))),
   row('PT422'::text, 'transition_forbidden: contacted to qualified'::text), 'the rules of the pipeline hold'
 );
 
@@ -132,7 +122,7 @@ select is((select count(*)::int from public.deals d, given g where d.lead_id = g
 -- Enrolment
 
 select is(
-  pg_temp.refusal(format('select public.lead_enroll(%L)', (select lead from given))), row('PT409'::text, 'lead_not_won: qualified'::text), 'only what was won is enrolled'
+  tests.refused(format('select public.lead_enroll(%L)', (select lead from given))), row('PT409'::text, 'lead_not_won: qualified'::text), 'only what was won is enrolled'
 );
 
 select is(
@@ -143,12 +133,12 @@ select is(
 select is((select row(s.name, s.semester) from public.students s, given g where s.lead_id = g.won), row('Charu'::text, '1'::text), 'with what the lead says');
 
 select is(
-  pg_temp.refusal(format('select public.lead_enroll(%L, ''{"role": "admin"}'')', (select won from given))),
+  tests.refused(format('select public.lead_enroll(%L, ''{"role": "admin"}'')', (select won from given))),
   row('PT422'::text, 'argument_invalid: unknown fields of p_student: role'::text), 'fields that nobody would read are refused'
 );
 
 select is(
-  pg_temp.refusal(format('select public.lead_enroll(%L, ''[]'')', (select won from given))),
+  tests.refused(format('select public.lead_enroll(%L, ''[]'')', (select won from given))),
   row('PT422'::text, 'argument_invalid: p_student must be an object'::text), 'and what is no object'
 );
 

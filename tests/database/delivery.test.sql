@@ -19,14 +19,6 @@ insert into public.leads (id, name, assigned_to) select mute, 'Mute Lead', couns
 
 insert into public.contacts (id, lead_id, name, email) select contact, lead, 'Father', 'father.delivery@example.com' from given;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
 create function pg_temp.add(p_type text, p_status text default 'queued', p_recipient text default 'x@example.com', p_fields jsonb default '{}') returns uuid language plpgsql as $$
 declare
   made uuid;
@@ -44,8 +36,6 @@ $$;
 create function pg_temp.state_of(p_id uuid) returns text language sql as $$
   select concat_ws(' ', c.status, c.error) from public.communications c where c.id = p_id;
 $$;
-
-grant execute on function pg_temp.refusal(text) to public;
 
 update public.system_settings set value = '"Intake"' where key = 'organization.name';
 
@@ -73,7 +63,7 @@ select results_eq(
   $$values ('scheduled', now() + interval '1 hour')$$, 'one for later is scheduled');
 
 select results_eq(
-  format('select state, details from pg_temp.refusal(%L)', format('select public.communication_send(%s)', args)), format('values (%L, %L)', state, details), what)
+  format('select state, details from tests.refused(%L)', format('select public.communication_send(%s)', args)), format('values (%L, %L)', state, details), what)
 from given, lateral (values
   (format('%L, %L, p_content => %L', 'sms', mute, 'x'), 'PT422', 'recipient_missing: sms', 'nobody knows a number of the lead'),
   (format('%L, p_recipient => %L, p_content => %L', 'sms', 'call me', 'x'), 'PT422', 'phone_invalid', 'that is no number'),
@@ -95,17 +85,17 @@ select private.consent_record('sms', '+919811200001', 'withdrawn', 'all', 'keywo
 select tests.authenticate_as((select counselor from people));
 
 select results_eq(
-  (select format('select state, details from pg_temp.refusal(%L)', format('select public.communication_send(%L, %L, p_content => %L)', 'sms', lead, 'x')) from given),
+  (select format('select state, details from tests.refused(%L)', format('select public.communication_send(%L, %L, p_content => %L)', 'sms', lead, 'x')) from given),
   $$values ('PT409', 'contact_refused: opted_out')$$, 'who opted out is not written to');
 
 select tests.authenticate_as((select stranger from people));
 
 select results_eq(
-  (select format('select state, details from pg_temp.refusal(%L)', format('select public.communication_send(%L, %L, p_content => %L)', 'sms', lead, 'x')) from given),
+  (select format('select state, details from tests.refused(%L)', format('select public.communication_send(%L, %L, p_content => %L)', 'sms', lead, 'x')) from given),
   (select format('values (%L, %L)', 'PT404', 'lead_not_found: ' || lead) from given), 'nor a lead that one does not see');
 
 select results_eq(
-  (select format('select state, details from pg_temp.refusal(%L)', format('select public.communication_cancel(%L)', id)) from sent),
+  (select format('select state, details from tests.refused(%L)', format('select public.communication_cancel(%L)', id)) from sent),
   (select format('values (%L, %L)', 'PT404', 'not_found: ' || id) from sent), 'nobody cancels what they do not see');
 
 select tests.authenticate_as((select counselor from people));
@@ -113,7 +103,7 @@ select tests.authenticate_as((select counselor from people));
 select is((select c.status from sent, public.communication_cancel(sent.id) c), 'cancelled', 'who sent it takes it back');
 
 select results_eq(
-  (select format('select state, details from pg_temp.refusal(%L)', format('select public.communication_cancel(%L)', id)) from sent),
+  (select format('select state, details from tests.refused(%L)', format('select public.communication_cancel(%L)', id)) from sent),
   $$values ('PT409', 'communication_status_refused: cancelled to cancelled')$$, 'once');
 
 select is_empty($$update public.communications set status = 'sent' where id in (select c.id from public.communications c where c.status = 'queued') returning id$$,
@@ -175,7 +165,7 @@ select private.consent_record('email', 'out.delivery@example.com', 'withdrawn', 
 select tests.authenticate_as((select counselor from people));
 
 select results_eq(
-  (select format('select state, details from pg_temp.refusal(%L)', format('select public.communication_send(%L, %L, p_subject => %L, p_content => %L, '||field||' => %L)', 'email', lead, 's', 'x', '{Out.Delivery@example.com}')) from given),
+  (select format('select state, details from tests.refused(%L)', format('select public.communication_send(%L, %L, p_subject => %L, p_content => %L, '||field||' => %L)', 'email', lead, 's', 'x', '{Out.Delivery@example.com}')) from given),
   $$values ('PT409', 'contact_refused: opted_out')$$, 'who opted out gets no copy either: ' || field)
 from (values ('p_cc'), ('p_bcc')) f (field);
 

@@ -26,16 +26,6 @@ create temp table sessions on commit drop as select tests.create_session(counsel
 
 grant select on sessions to public;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 -- New accounts
 
 insert into auth.users (id, instance_id, aud, role, email, raw_user_meta_data)
@@ -285,7 +275,7 @@ update public.team_members set is_manager = true where user_id = (select manager
 select tests.authenticate_as((select counselor from people), (select live from sessions));
 
 select results_eq(
-  format('select * from pg_temp.refusal(%L)', format('select public.user_set_access(%L, %L)', counselor, 'admin')), $$values ('42501', 'permission_denied: users.manage')$$,
+  format('select * from tests.refused(%L)', format('select public.user_set_access(%L, %L)', counselor, 'admin')), $$values ('42501', 'permission_denied: users.manage')$$,
   'a counselor does not make themselves an administrator') from people;
 
 select tests.authenticate_as((select manager from people));

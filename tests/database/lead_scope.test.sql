@@ -30,15 +30,7 @@ begin
 end
 $$;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.owner(text, uuid), pg_temp.refusal(text) to public;
+grant execute on function pg_temp.owner(text, uuid) to public;
 
 -- Of a lead
 
@@ -99,12 +91,12 @@ select is(
 );
 
 select is(
-  pg_temp.refusal(format('insert into public.%I (name, assigned_to) values (''x'', %L)', name, (select colleague from people))),
+  tests.refused(format('insert into public.%I (name, assigned_to) values (''x'', %L)', name, (select colleague from people))),
   row('42501'::text, 'permission_denied: assigned_to'::text), format('a counselor enters no %s for a colleague', name)
 ) from unnest(array['organizations', 'contacts', 'students', 'deals']) name;
 
 select is(
-  pg_temp.refusal(format('insert into public.contacts (name, created_by) values (''x'', %L)', (select colleague from people))),
+  tests.refused(format('insert into public.contacts (name, created_by) values (''x'', %L)', (select colleague from people))),
   row('42501'::text, ''::text), 'nor says that somebody else entered it'
 );
 
@@ -121,7 +113,7 @@ select lives_ok(
 );
 
 select is(
-  pg_temp.refusal(format('update public.deals set assigned_to = %L where name = ''Given''', (select stranger from people))),
+  tests.refused(format('update public.deals set assigned_to = %L where name = ''Given''', (select stranger from people))),
   row('42501'::text, 'permission_denied: assigned_to'::text), 'but not out of it'
 );
 
@@ -139,7 +131,7 @@ select is(
 -- Deleting
 
 select is(
-  (pg_temp.refusal(format('select public.soft_delete(%L, %L)', t.name, t.id))).state, 'PT404', format('another team deletes no %s', t.name)
+  (tests.refused(format('select public.soft_delete(%L, %L)', t.name, t.id))).state, 'PT404', format('another team deletes no %s', t.name)
 ) from given g, lateral (values ('organizations', g.organization), ('contacts', g.contact), ('students', g.student), ('deals', g.deal)) t (name, id);
 
 select tests.authenticate_as((select manager from people));

@@ -34,15 +34,7 @@ create function pg_temp.seen() returns text[] language sql as $$
   where l.id in (g.mine, g.colleagues, g.strangers, g.nobodys, g.deleted);
 $$;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.seen(), pg_temp.refusal(text) to public;
+grant execute on function pg_temp.seen() to public;
 
 -- Who sees what
 
@@ -258,7 +250,7 @@ select throws_ok($$insert into public.leads (name) values ('Made By Reader')$$, 
 select is_empty($$update public.leads set name = 'Changed' where name = 'Read Only' returning id$$, 'changes none');
 
 select results_eq(
-  $$select * from pg_temp.refusal(format('select public.lead_set_status(%L, ''lost'')', (select lead from readers)))$$,
+  $$select * from tests.refused(format('select public.lead_set_status(%L, ''lost'')', (select lead from readers)))$$,
   $$values ('42501', 'permission_denied: leads.update')$$, 'and moves none');
 
 -- Who changes leads
@@ -377,7 +369,7 @@ select throws_ok(
 from given, unnest(array['''contacted''', '''nirvana''', '''''', 'null']) stage;
 
 select results_eq(
-  format('select * from pg_temp.refusal(%L)', format('select public.lead_set_status(%L, %L)', lead, 'contacted')), format('values (%L, %L)', 'PT404', 'lead_not_found: ' || lead),
+  format('select * from tests.refused(%L)', format('select public.lead_set_status(%L, %L)', lead, 'contacted')), format('values (%L, %L)', 'PT404', 'lead_not_found: ' || lead),
   format('there is no lead %L to move', lead))
 from (select unnest(array[strangers::text, colleagues::text, deleted::text, gen_random_uuid()::text, 'LEAD-0', 'LEAD', '', '1; drop table leads']) as lead from given) t;
 

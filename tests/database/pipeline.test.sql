@@ -48,22 +48,12 @@ select is(
 from public.pipeline_stages a, public.pipeline_stages b
 where a.position <= 7 and b.position <= 7;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 select results_eq(
-  $$select * from pg_temp.refusal('update public.leads set status = ''contacted'' where name = ''Pipeline enrolled''')$$,
+  $$select * from tests.refused('update public.leads set status = ''contacted'' where name = ''Pipeline enrolled''')$$,
   $$values ('PT422', 'transition_forbidden: enrolled to contacted')$$, 'a forbidden move says which one it was');
 
 select results_eq(
-  $$select * from pg_temp.refusal('update public.leads set status = ''Nirvana'' where name = ''Pipeline new''')$$,
+  $$select * from tests.refused('update public.leads set status = ''Nirvana'' where name = ''Pipeline new''')$$,
   $$values ('PT422', 'stage_unknown: nirvana')$$, 'a stage that does not exist says which one it was');
 
 update public.leads set status = '  QuaLified ' where name = 'Pipeline new';

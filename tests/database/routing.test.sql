@@ -38,15 +38,7 @@ $$;
 
 create function pg_temp.lead(p_name text) returns uuid language sql as $$ select l.id from public.leads l where l.name = p_name $$;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.lead(text), pg_temp.refusal(text) to public;
+grant execute on function pg_temp.lead(text) to public;
 
 -- Turns
 
@@ -241,7 +233,7 @@ insert into public.leads (name, assigned_to) select 'Hand ' || n, case n when 1 
 select tests.authenticate_as((select one from people));
 
 select results_eq(
-  $$select * from pg_temp.refusal(format('select public.lead_assign(array[%L]::uuid[], %L)', pg_temp.lead('Hand 1'), (select two from people)))$$,
+  $$select * from tests.refused(format('select public.lead_assign(array[%L]::uuid[], %L)', pg_temp.lead('Hand 1'), (select two from people)))$$,
   $$values ('42501', 'permission_denied: leads.assign')$$, 'a counselor assigns nothing, not even their own');
 
 select tests.authenticate_as((select manager from people));
@@ -277,7 +269,7 @@ select is(
   'a lead of another team is not found') from foreign_lead, people;
 
 select results_eq(
-  format('select * from pg_temp.refusal(%L)', format('select public.lead_assign(array[%L]::uuid[], %L)', pg_temp.lead('Hand 1'), who)),
+  format('select * from tests.refused(%L)', format('select public.lead_assign(array[%L]::uuid[], %L)', pg_temp.lead('Hand 1'), who)),
   format('values (''PT422'', %L)', 'assignee_unavailable: ' || who), format('a manager cannot give a lead to %s', what))
 from people, lateral (values (other, 'somebody of another team'), (inactive, 'somebody inactive'), (admin, 'somebody outside the team'), ('6f1f2a52-0000-4000-8000-0000000000ff', 'nobody there is')) t (who, what);
 

@@ -17,16 +17,6 @@ alter table public.leads disable trigger route_new_lead;
 insert into public.leads (id, name, email, phone, gender, qualification, course, assigned_to)
 select g.lead, 'Asha Nair', 'asha@students.test', '+919812300001', 'Female', 'MBBS', 'Cardiology', p.counselor from given g, people p;
 
-create function pg_temp.refusal(p_call text, out state text, out details text) language plpgsql as $$
-begin
-  execute p_call;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, details = pg_exception_detail;
-end
-$$;
-
-grant execute on function pg_temp.refusal(text) to public;
-
 -- Of a lead
 
 insert into public.students (id, lead_id) select g.student, g.lead from given g;
@@ -52,12 +42,12 @@ select lives_ok($$select public.soft_delete('students', id) from public.students
 select is((select count(*)::int from public.students where name = 'Entered'), 0, 'and sees it no more');
 
 select is(
-  pg_temp.refusal(format('select public.soft_delete(''students'', %L)', (select student from given))), row('42501'::text, 'permission_denied: leads.delete'::text),
+  tests.refused(format('select public.soft_delete(''students'', %L)', (select student from given))), row('42501'::text, 'permission_denied: leads.delete'::text),
   'but not what one merely looks after'
 );
 
 select is(
-  pg_temp.refusal(format('select public.soft_delete(''profiles'', %L)', (select counselor from people))),
+  tests.refused(format('select public.soft_delete(''profiles'', %L)', (select counselor from people))),
   row('PT422'::text, 'argument_invalid: p_table'::text), 'nor what is never deleted'
 );
 
