@@ -348,6 +348,45 @@ $$;
 
 comment on function private.merge_leads(uuid, uuid[], jsonb) is 'Body of public.merge_leads().';
 
+create function private.give_back(p_before jsonb, p_after jsonb) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  now_is jsonb;
+  given jsonb;
+begin
+  select to_jsonb(l) into now_is from public.leads l where l.id = (p_before ->> 'id')::uuid;
+
+  -- The furthest stage may have been reached again since.
+  select coalesce(jsonb_object_agg(b.key, b.value), '{}') into given
+  from jsonb_each(p_before) b
+  where b.value is distinct from p_after -> b.key
+    and now_is -> b.key = p_after -> b.key
+    and (b.key <> 'max_stage' or now_is -> 'status' = p_before -> 'status');
+
+  -- Of lists that others added to, what the merge had added.
+  update public.leads l
+  set (salutation, first_name, last_name, email, phone, organization, website, job_title, industry, gender, no_of_employees, annual_revenue, territory,
+      qualification, experience, course, source, value, last_enquiry_at, last_interaction_at, max_stage, deal_id, converted_at) = (
+      select r.salutation, r.first_name, r.last_name, r.email, r.phone, r.organization, r.website, r.job_title, r.industry, r.gender, r.no_of_employees, r.annual_revenue, r.territory,
+        r.qualification, r.experience, r.course, r.source, r.value, r.last_enquiry_at, r.last_interaction_at, r.max_stage, r.deal_id, r.converted_at
+      from jsonb_populate_record(l, given) r
+    ),
+    tags = array(
+      select t.tag from unnest(l.tags) with ordinality t (tag, place)
+      where not (p_after -> 'tags' ? t.tag and not p_before -> 'tags' ? t.tag)
+      order by t.place
+    ),
+    custom_fields = (
+      select coalesce(jsonb_object_agg(f.key, f.value), '{}') from jsonb_each(l.custom_fields) f
+      where not (p_after -> 'custom_fields' -> f.key is not distinct from f.value and not p_before -> 'custom_fields' ? f.key)
+    ),
+    enquiries_count = greatest(1, l.enquiries_count - (p_after ->> 'enquiries_count')::integer + (p_before ->> 'enquiries_count')::integer)
+  where l.id = (p_before ->> 'id')::uuid;
+end
+$$;
+
+comment on function private.give_back(jsonb, jsonb) is 'Of the target of a merge that was changed since: its own later changes stay, and whatever it took from the sources and still has goes back to them.';
+
 create function private.unmerge(p_merge_id uuid) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -409,12 +448,7 @@ begin
       execute format('update %s t set %I = $1 where %s', entry.table_name::regclass, entry.column_name, private.row_where(entry.key))
         using (entry.before ->> entry.column_name)::uuid;
     else
-      -- The target's own later changes stay; what it took from a source goes back to it.
-      update public.leads l
-      set email = case when l.email = entry.after ->> 'email' then entry.before ->> 'email' else l.email end,
-        phone = case when l.phone = entry.after ->> 'phone' then entry.before ->> 'phone' else l.phone end,
-        enquiries_count = greatest(1, l.enquiries_count - (entry.after ->> 'enquiries_count')::integer + (entry.before ->> 'enquiries_count')::integer)
-      where l.id = merge.target_id;
+      perform private.give_back(entry.before, entry.after);
     end if;
 
     restored := restored + 1;
@@ -557,6 +591,8 @@ grant execute on function private.merge_preview(uuid, uuid[], jsonb) to authenti
 revoke all on function private.merge_leads(uuid, uuid[], jsonb) from public, anon, authenticated, service_role;
 
 grant execute on function private.merge_leads(uuid, uuid[], jsonb) to authenticated;
+
+revoke all on function private.give_back(jsonb, jsonb) from public, anon, authenticated, service_role;
 
 revoke all on function private.unmerge(uuid) from public, anon, authenticated, service_role;
 

@@ -161,6 +161,54 @@ select tests.clear_authentication();
 
 select results_eq('select * from pg_temp.rows()', 'select * from second_before', 'a merge undone at once leaves every row byte for byte');
 
+-- Two merges of one lead, undone in the order in which they were made: each takes along what it brought.
+
+create function pg_temp.leads() returns table (lead jsonb) language sql as $$
+  select to_jsonb(l) - '{version,updated_at,last_enquiry_at}'::text[] from public.leads l, given g where l.id in (g.target, g.source, g.third) order by l.id;
+$$;
+
+update public.leads l set tags = '{hot}', course = 'Nursing', custom_fields = '{"c": 4}' from given g where l.id = g.third;
+
+update public.leads l set course = null from given g where l.id = g.target;
+
+create temp table deal on commit drop as
+select gen_random_uuid() as id;
+
+grant select on deal to public;
+
+insert into public.deals (id, lead_id, name) select deal.id, given.source, 'Deal of the source' from deal, given;
+
+update public.leads l set deal_id = deal.id, converted_at = now() from deal, given g where l.id = g.source;
+
+create temp table third_before on commit drop as select * from pg_temp.leads();
+
+select tests.authenticate_as((select manager from people));
+
+create temp table two_merges on commit drop as
+select (public.merge_leads((select target from given), array[(select source from given)]) ->> 'merge_id')::uuid as first,
+  (public.merge_leads((select target from given), array[(select third from given)]) ->> 'merge_id')::uuid as second;
+
+select results_eq(
+  $$select l.deal_id, l.course, l.phone from public.leads l join given g on l.id = g.target$$, $$select id, 'Cardiology', '+919833333333' from deal$$,
+  'a target takes what it lacks, a deal too');
+
+update public.leads l set industry = 'Health', tags = l.tags || array['vip'], custom_fields = l.custom_fields || '{"b": 5}' from given g where l.id = g.target;
+
+select public.unmerge((select first from two_merges));
+
+select results_eq(
+  $$select l.deal_id, l.converted_to_deal, l.organization, l.phone, l.course, l.industry, l.tags, l.custom_fields from public.leads l join given g on l.id = g.target$$,
+  $$values (null::uuid, false, null, null, null, 'Health', '{hot,one,vip}'::text[], '{"a": 1, "b": 5, "c": 4}'::jsonb)$$,
+  'a target that was changed since keeps the changes and gives back what it took');
+
+select public.unmerge((select second from two_merges));
+
+select tests.clear_authentication();
+
+update public.leads l set industry = null, tags = '{one}', custom_fields = '{"a": 1}' from given g where l.id = g.target and l.tags = '{one,vip}' and l.custom_fields = '{"a": 1, "b": 5}';
+
+select results_eq('select * from pg_temp.leads()', 'select * from third_before', 'then nothing is left of either');
+
 -- Every table that points at a lead is moved
 
 select is_empty(
