@@ -196,6 +196,9 @@ declare
   -- Made by follow_task() after one that was checked; no client writes previous_id.
   is_next constant boolean := is_new and new.previous_id is not null;
   was public.tasks;
+  -- What the pair asks for, as far as it was written.
+  asked_type text;
+  asked_id uuid;
 begin
   if is_new then
     if auth.uid() is not null and not is_next then
@@ -209,6 +212,8 @@ begin
 
   -- What it is about: the typed key that was written wins, else the pair that was.
   new.related_to_type := lower(btrim(new.related_to_type));
+  asked_type := case when new.related_to_type is distinct from was.related_to_type then nullif(new.related_to_type, '') end;
+  asked_id := case when new.related_to_id is distinct from was.related_to_id then new.related_to_id end;
 
   if is_new or (new.related_to_type, new.related_to_id) is distinct from (was.related_to_type, was.related_to_id) then
     if new.related_to_type = 'lead' and (is_new or new.lead_id is not distinct from was.lead_id) then
@@ -225,6 +230,11 @@ begin
 
   new.related_to_type := case when new.lead_id is not null then 'lead' when new.campaign_id is not null then 'campaign' else 'general' end;
   new.related_to_id := coalesce(new.lead_id, new.campaign_id);
+
+  -- Half a pair, or a kind that is none: better refused than forgotten.
+  if (asked_type <> 'general' and asked_type <> new.related_to_type) or (asked_id is not null and asked_id is distinct from new.related_to_id) then
+    perform private.fail('argument_invalid', 'related_to_type is lead or campaign with its related_to_id, or general without');
+  end if;
 
   if not is_next then
     if new.lead_id is not null and new.lead_id is distinct from was.lead_id and auth.uid() is not null then
@@ -315,21 +325,25 @@ create trigger follow_task after insert or update of status, completed on public
 create function private.record_task() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  if tg_op = 'UPDATE' and new.deleted_at is not null then
+  if tg_op = 'UPDATE' and (new.deleted_at is not null or new.lead_id is null) then
     perform private.retract_activity(new.id);
 
     return null;
   end if;
 
-  if tg_op = 'INSERT' or old.deleted_at is not null then
+  if tg_op = 'INSERT' or old.deleted_at is not null or old.lead_id is null then
     perform private.record_activity(
       'task_created', 'Task Created', new.title, p_lead_id => new.lead_id, p_source_id => new.id,
       p_metadata => jsonb_build_object('due_date', new.due_date, 'assigned_to', new.assigned_to),
       p_occurred_at => new.created_at, p_actor_id => new.created_by
     );
+  else
+    update public.activities a
+    set lead_id = new.lead_id, description = new.title
+    where a.source_id = new.id and (a.lead_id, a.description) is distinct from (new.lead_id, new.title);
   end if;
 
-  if new.completed and (tg_op = 'INSERT' or old.deleted_at is not null or not old.completed) then
+  if new.completed and (tg_op = 'INSERT' or old.deleted_at is not null or old.lead_id is null or not old.completed) then
     perform private.record_activity(
       'task_completed', 'Task Completed', new.title, p_lead_id => new.lead_id, p_source_id => new.id, p_occurred_at => new.completed_at
     );
@@ -339,14 +353,17 @@ begin
 end
 $$;
 
-comment on function private.record_task() is 'Puts a task, and that it was done, on its lead''s timeline; a deleted one comes off it.';
+comment on function private.record_task() is 'Puts a task, and that it was done, on its lead''s timeline, under the title it has now; one that goes to another lead takes that along, a deleted one comes off.';
 
 create trigger record_task after insert on public.tasks
   for each row when (new.lead_id is not null and new.deleted_at is null)
   execute function private.record_task();
 
 create trigger record_task_of_change after update on public.tasks
-  for each row when (new.lead_id is not null and (old.completed is distinct from new.completed or old.deleted_at is distinct from new.deleted_at))
+  for each row when (
+    (old.lead_id is not null or new.lead_id is not null)
+    and (old.completed, old.deleted_at, old.lead_id, old.title) is distinct from (new.completed, new.deleted_at, new.lead_id, new.title)
+  )
   execute function private.record_task();
 
 create function private.notify_task() returns trigger

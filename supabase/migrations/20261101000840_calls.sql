@@ -49,7 +49,7 @@ create table public.calls (
   constraint calls_deleted_by_needs_deleted_at check (deleted_by is null or deleted_at is not null)
 ) with (fillfactor = 85);
 
-comment on table public.calls is 'Telephone calls. Seen by the person who made them, where their lead is, and by scope all. List: select().eq("agent_id", me).order("started_at", {ascending: false}).';
+comment on table public.calls is 'Telephone calls. Seen by the person who made them, where their lead is, and by scope all. List: select().eq("agent_id", me).order("occurred_at", {ascending: false}).';
 
 comment on column public.calls.agent_id is 'Whose call it is; the caller unless another is named.';
 
@@ -65,7 +65,7 @@ comment on column public.calls.outcome is 'What came of it; no_answer and busy e
 
 comment on column public.calls.phone is 'The other side''s number in E.164; the lead''s if empty.';
 
-comment on column public.calls.duration is 'Seconds from started_at to ended_at, by trigger. Of a call logged afterwards it may be given, and then places the end.';
+comment on column public.calls.duration is 'Seconds from started_at to ended_at, by trigger. Of a call logged afterwards it may be given, a day at most, and then places the end; without it and an end nothing is known of its length, which is 0.';
 
 comment on column public.calls.occurred_at is 'When it was made, or else is to be made, or else was entered. A column, because an expression has no index under row level security.';
 
@@ -185,6 +185,11 @@ begin
     new.status := 'missed';
   end if;
 
+  -- The clock of a device may be ahead a little.
+  if is_new and greatest(new.started_at, new.ended_at, new.started_at + make_interval(secs => coalesce(new.duration, 0))) > at + interval '5 minutes' then
+    perform private.fail('argument_invalid', 'started_at or ended_at is yet to come; one that is planned has scheduled_at');
+  end if;
+
   if not is_new and new.status <> was.status and not (
     was.status = 'scheduled' or (was.status = 'in_progress' and new.status in ('completed', 'missed', 'cancelled'))
   ) then
@@ -207,8 +212,8 @@ begin
       new.duration := null;
     else
       if is_new or new.status is distinct from was.status then
-        -- Two of the three say the third; times are believed before a duration.
-        new.duration := coalesce(new.duration, case when new.status = 'missed' then 0 end);
+        -- Two of the three say the third; times are believed before a duration. What was logged with neither was not measured.
+        new.duration := coalesce(new.duration, case when new.status = 'missed' or (is_new and new.ended_at is null) then 0 end);
 
         if new.started_at is null then
           new.started_at := coalesce(new.ended_at, at) - make_interval(secs => coalesce(new.duration, 0));
@@ -224,6 +229,10 @@ begin
 
       -- An end before the start is for the constraint to name.
       new.duration := greatest(floor(extract(epoch from new.ended_at - new.started_at)), 0);
+
+      if is_new and new.duration > 86400 then
+        perform private.fail('argument_invalid', 'duration is in seconds, a day at most');
+      end if;
   end case;
 
   return new;
@@ -242,22 +251,35 @@ create function private.record_call() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   is_missed constant boolean := new.status = 'missed';
+  told constant text := concat_ws(', ',
+    case new.type when 'inbound' then 'Inbound call' else 'Outbound call' end,
+    case when not is_missed then new.duration / 60 || ':' || lpad((new.duration % 60)::text, 2, '0') end,
+    replace(new.outcome, '_', ' ')
+  );
+  facts constant jsonb := jsonb_build_object('type', new.type, 'status', new.status, 'outcome', new.outcome, 'duration', new.duration);
 begin
-  if new.deleted_at is not null then
+  if new.deleted_at is not null or new.lead_id is null then
     perform private.retract_activity(new.id);
 
     return null;
   end if;
 
+  -- There already: corrected, and on the timeline of the lead that it is of now.
+  if tg_op = 'UPDATE' and old.status = new.status and old.deleted_at is null and old.lead_id is not null then
+    update public.activities a
+    set lead_id = new.lead_id, description = told, metadata = a.metadata || facts
+    where a.source_id = new.id and (a.lead_id, a.description, a.metadata) is distinct from (new.lead_id, told, a.metadata || facts);
+
+    if not is_missed and new.lead_id <> old.lead_id and not private.is_restoring() then
+      perform private.touch_lead(new.lead_id, new.ended_at);
+    end if;
+
+    return null;
+  end if;
+
   perform private.record_activity(
-    'call', case when is_missed then 'Missed Call' else 'Call Logged' end,
-    concat_ws(', ',
-      case new.type when 'inbound' then 'Inbound call' else 'Outbound call' end,
-      case when not is_missed then new.duration / 60 || ':' || lpad((new.duration % 60)::text, 2, '0') end,
-      replace(new.outcome, '_', ' ')
-    ),
-    p_lead_id => new.lead_id, p_source_id => new.id, p_occurred_at => new.started_at, p_actor_id => new.agent_id,
-    p_metadata => jsonb_build_object('type', new.type, 'status', new.status, 'outcome', new.outcome, 'duration', new.duration)
+    'call', case when is_missed then 'Missed Call' else 'Call Logged' end, told,
+    p_lead_id => new.lead_id, p_source_id => new.id, p_occurred_at => new.started_at, p_actor_id => new.agent_id, p_metadata => facts
   );
 
   if not is_missed then
@@ -274,7 +296,7 @@ begin
 end
 $$;
 
-comment on function private.record_call() is 'Puts a call that is over on its lead''s timeline and moves last_interaction_at; tells of a call that came in and was missed. A deleted one comes off the timeline.';
+comment on function private.record_call() is 'Puts a call that is over on its lead''s timeline and moves last_interaction_at; tells of a call that came in and was missed. What is corrected is so there too, one that goes to another lead takes it along, a deleted one comes off.';
 
 create trigger record_call after insert on public.calls
   for each row when (new.lead_id is not null and new.status in ('completed', 'missed') and new.deleted_at is null)
@@ -282,8 +304,8 @@ create trigger record_call after insert on public.calls
 
 create trigger record_call_of_change after update on public.calls
   for each row when (
-    new.lead_id is not null and new.status in ('completed', 'missed')
-    and (old.status is distinct from new.status or old.deleted_at is distinct from new.deleted_at)
+    (old.lead_id is not null or new.lead_id is not null) and new.status in ('completed', 'missed')
+    and (old.status, old.deleted_at, old.lead_id, old.type, old.outcome) is distinct from (new.status, new.deleted_at, new.lead_id, new.type, new.outcome)
   )
   execute function private.record_call();
 

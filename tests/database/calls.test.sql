@@ -69,8 +69,8 @@ select is(
   (select ended_at from public.calls where id = (select call from given)), 'the lead was last spoken to when it ended');
 
 select results_eq(
-  $$select type, title, description ~ '^Outbound call, 3:0[0-9], interested$', actor_id from public.activities where source_id = (select call from given)$$,
-  $$select 'call', 'Call Logged', true, counselor from people$$, 'it is on the timeline once');
+  $$select type, title, description ~ '^Outbound call, 3:0[0-9], callback$', actor_id from public.activities where source_id = (select call from given)$$,
+  $$select 'call', 'Call Logged', true, counselor from people$$, 'it is on the timeline once, with the outcome it has now');
 
 -- Logged afterwards
 
@@ -102,6 +102,63 @@ select throws_ok($$insert into public.calls (lead_id) select other_lead from giv
 select throws_ok($$insert into public.calls (agent_id) select colleague from people$$, 'PT422', null, 'nor in another''s name');
 
 select throws_ok($$insert into public.calls (logged_by) select colleague from people$$, '42501', null, 'nobody says who logged it');
+
+select throws_ok(
+  $$insert into public.calls (started_at, duration) values (now() + interval '1 hour', 60)$$, 'PT422', null, 'no call has ended that is yet to come');
+
+select throws_ok($$insert into public.calls (started_at, duration) values ('infinity', 60)$$, 'PT422', null, 'nor at the end of time');
+
+select throws_ok(
+  $$insert into public.calls (started_at, duration) values (now() - interval '1 minute', 600)$$, 'PT422', null, 'nor one that would end later');
+
+select lives_ok(
+  $$insert into public.calls (started_at, duration) values (now() + interval '2 minutes', 60)$$, 'the clock of a device may be ahead a little');
+
+select throws_ok(
+  $$insert into public.calls (started_at, duration) values ('2020-01-20 10:00+00', 86401)$$, 'PT422', null, 'no call that is logged lasted for days');
+
+insert into public.calls (started_at, status, notes) values ('2025-01-20 11:00+00', 'completed', 'Unmeasured');
+
+select results_eq(
+  $$select ended_at, duration from public.calls where notes = 'Unmeasured'$$, $$values ('2025-01-20 11:00+00'::timestamptz, 0)$$,
+  'what was logged without its length does not last until it was logged');
+
+-- Corrected, and put on another lead
+
+select tests.clear_authentication();
+
+create temp table moved on commit drop as select gen_random_uuid() as lead, gen_random_uuid() as call;
+
+grant select on moved to public;
+
+insert into public.leads (id, name, assigned_to) select m.lead, 'Right Lead', p.counselor from moved m, people p;
+
+select tests.authenticate_as((select counselor from people));
+
+insert into public.calls (id, lead_id, started_at, duration) select m.call, g.lead, '2025-02-20 10:00+00', 60 from moved m, given g;
+
+update public.calls set outcome = 'interested' where id = (select call from moved);
+
+select results_eq(
+  $$select description, metadata ->> 'outcome' from public.activities where source_id = (select call from moved)$$,
+  $$values ('Outbound call, 1:00, interested', 'interested')$$, 'an outcome that is named later is on the timeline');
+
+update public.calls set lead_id = (select lead from moved) where id = (select call from moved);
+
+select results_eq(
+  $$select lead_id, occurred_at from public.activities where source_id = (select call from moved)$$,
+  $$select lead, '2025-02-20 10:00+00'::timestamptz from moved$$, 'a call that goes to another lead is on that lead''s timeline alone');
+
+select is(
+  (select last_interaction_at from public.leads where id = (select lead from moved)), '2025-02-20 10:01+00'::timestamptz, 'who was spoken to then');
+
+update public.calls set lead_id = null where id = (select call from moved);
+
+select is_empty('select from public.activities where source_id = (select call from moved)', 'of no lead, it is on no timeline');
+
+update public.calls set lead_id = (select lead from moved) where id = (select call from moved);
+
+select is((select count(*) from public.activities where source_id = (select call from moved)), 1::bigint, 'and back again once');
 
 -- Missed
 

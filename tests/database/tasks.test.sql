@@ -99,6 +99,22 @@ select throws_ok(
   $$insert into public.tasks (title, lead_id, campaign_id) select 'x', lead, campaign from given$$, '23514', null,
   'a task is about one thing');
 
+select throws_ok(
+  $$insert into public.tasks (title, related_to_type) values ('x', 'lead')$$, 'PT422', null, 'half a pair is refused, not forgotten');
+
+select throws_ok(
+  $$insert into public.tasks (title, related_to_id) select 'x', lead from given$$, 'PT422', null, 'so is the other half');
+
+select throws_ok(
+  $$insert into public.tasks (title, related_to_type, related_to_id) select 'x', 'general', lead from given$$, 'PT422', null,
+  'nothing in particular has no id');
+
+select throws_ok(
+  $$insert into public.tasks (title, related_to_type) values ('x', 'deal')$$, 'PT422', null, 'a kind that is none is refused too');
+
+select throws_ok(
+  $$update public.tasks set related_to_type = 'lead' where title = 'General'$$, 'PT422', null, 'afterwards as well');
+
 -- Whom it may be given to
 
 select throws_ok(
@@ -200,6 +216,27 @@ update public.tasks set deleted_at = null where id = (select task from given);
 select results_eq(
   $$select type from public.activities where source_id = (select task from given) order by type$$, $$values ('task_completed'), ('task_created')$$,
   'and a restored one is back');
+
+update public.tasks set title = 'Write instead' where id = (select task from given);
+
+select results_eq(
+  $$select distinct description from public.activities where source_id = (select task from given)$$, $$values ('Write instead')$$,
+  'under another title once it has one');
+
+update public.tasks set lead_id = (select other_lead from given) where id = (select task from given);
+
+select results_eq(
+  $$select lead_id, type from public.activities where source_id = (select task from given) order by type$$,
+  $$select other_lead, t from given, unnest(array['task_completed', 'task_created']) t order by t$$,
+  'one that goes to another lead is on the timeline of that one alone');
+
+update public.tasks set lead_id = null where id = (select task from given);
+
+select is_empty('select from public.activities where source_id = (select task from given)', 'of no lead it is on none');
+
+update public.tasks set lead_id = (select lead from given) where id = (select task from given);
+
+select is((select count(*) from public.activities where source_id = (select task from given)), 2::bigint, 'and back again');
 
 -- Recurrence
 
