@@ -148,9 +148,10 @@ comment on function private.compile_score() is 'Writes private.lead_score() anew
 create function private.recompile_score() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.compile_score();
-
+  -- First, so that who changes rules at the same time waits, and then compiles both.
   update private.score_state s set is_stale = true where s.is_single;
+
+  perform private.compile_score();
 
   return null;
 end

@@ -48,6 +48,32 @@ describe("the score of a lead", () => {
     expectError(await counselor.client.from("lead_score_rules").insert(rule), { code: "42501" });
   });
 
+  it("follows rules that several people write at the same moment", async () => {
+    const admin = await createUser({ role: "admin" });
+    const source = unique("Together");
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        admin.client
+          .from("lead_score_rules")
+          .insert({ name: source, field: "source", operator: "eq", value: source, points: 2 }),
+      ),
+    );
+    try {
+      expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(201));
+      const made = async (from: string) =>
+        expectData(
+          await counselor.client
+            .from("leads")
+            .insert({ name: unique("Scored"), source: from })
+            .select("score")
+            .single(),
+        ).score;
+      expect(await made(source)).toBe((await made(unique("Alone"))) + 12);
+    } finally {
+      await admin.client.from("lead_score_rules").delete().eq("name", source);
+    }
+  });
+
   it("is no change of a lead when rules or time move it, so that a merge comes apart whole", async () => {
     const source = unique("Scored again");
     const make = async () =>
