@@ -66,17 +66,29 @@ function event(item: CalendarItem): string[] {
   ];
 }
 
+/** A calendar has one component at least, and some programs refuse it otherwise: this one shows nothing. */
+const nothing = [
+  "BEGIN:VTIMEZONE",
+  "TZID:UTC",
+  "BEGIN:STANDARD",
+  "DTSTART:19700101T000000",
+  "TZOFFSETFROM:+0000",
+  "TZOFFSETTO:+0000",
+  "END:STANDARD",
+  "END:VTIMEZONE",
+];
+
+/** Without METHOD, so that DTSTAMP is when the item last changed and the same twice is the same text. */
 export function calendar(name: string, items: CalendarItem[]): string {
   const lines = [
     "BEGIN:VCALENDAR",
     "VERSION:2.0",
     "PRODID:-//Intake//Calendar//EN",
     "CALSCALE:GREGORIAN",
-    "METHOD:PUBLISH",
     `X-WR-CALNAME:${escapeText(name ? `Intake: ${name}` : "Intake")}`,
     "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
     "X-PUBLISHED-TTL:PT1H",
-    ...items.flatMap(event),
+    ...(items.length > 0 ? items.flatMap(event) : nothing),
     "END:VCALENDAR",
   ];
   return lines.map((line) => `${fold(line)}\r\n`).join("");
