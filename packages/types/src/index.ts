@@ -53,6 +53,7 @@ export * from "./sla.ts";
 export * from "./soft-deletion.ts";
 export * from "./students.ts";
 export * from "./sync.ts";
+export * from "./sync-push.ts";
 export * from "./system-health.ts";
 export * from "./tasks.ts";
 export * from "./templates.ts";

@@ -11,7 +11,6 @@ export const sync: ModuleExpectations = {
   fixture: [
     `insert into public.sync_clients (id, user_id) values ('${ids.row}', '${ids.own}')`,
     `insert into public.sync_log (id, agent_id, client_id, type, status, started_at) values ('${ids.row}', '${ids.own}', '${ids.row}', 'full', 'success', now())`,
-    `insert into public.sync_conflicts (id, user_id, type, row_id, field, resolution) values ('${ids.row}', '${ids.own}', 'tasks', '${ids.row}', 'title', 'server')`,
   ],
   relations: {
     "public.sync_clients": {
@@ -37,19 +36,6 @@ export const sync: ModuleExpectations = {
       update: [`update public.sync_log set status = 'failed' where id = '${ids.row}'`, serviceOnly],
       delete: [`delete from public.sync_log where id = '${ids.row}'`, serviceOnly],
     },
-    "public.sync_conflicts": {
-      grants: { authenticated: "select, update (resolved_at)", service_role: all },
-      select: [`select from public.sync_conflicts where id = '${ids.row}'`, "- . .  + .  . .  . +"],
-      insert: [
-        `insert into public.sync_conflicts (user_id, type, row_id, field, resolution) values ('${ids.own}', 'tasks', '${ids.row}', 'title', 'server')`,
-        serviceOnly,
-      ],
-      update: [
-        `update public.sync_conflicts set resolved_at = now() where id = '${ids.row}'`,
-        "- . .  + .  . .  . +",
-      ],
-      delete: [`delete from public.sync_conflicts where id = '${ids.row}'`, serviceOnly],
-    },
   },
   functions: {
     "public.sync_pull(text[],text,integer,uuid)": {
@@ -65,13 +51,6 @@ export const sync: ModuleExpectations = {
       execute: [
         `select 1 where public.sync_rows('leads', array['${ids.lead}']::uuid[]) <> '[]'`,
         "- . .  + .  . .  . -",
-      ],
-    },
-    "public.sync_push(uuid,jsonb,text)": {
-      execute: [`select public.sync_push('${ids.fresh}', '[]')`, everybody],
-      "with the own counselor's device": [
-        `select public.sync_push('${ids.row}', '[]')`,
-        `- ${inactive}  + sync_client_unknown  sync_client_unknown sync_client_unknown  sync_client_unknown -`,
       ],
     },
     "public.sync_report(uuid,text,text,timestamp with time zone,jsonb,integer,text,text)": {
