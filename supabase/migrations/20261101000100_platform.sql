@@ -56,15 +56,16 @@ comment on policy error_codes_are_public on public.error_codes is 'The catalogue
 
 -- Functions
 
+-- A large import makes half a million of these. The body is bound when it is created and needs no search_path of its
+-- own, so that it becomes part of the statement it stands in, at half the cost.
 create function private.uuid_v7() returns uuid
-language plpgsql volatile parallel safe set search_path = '' as $$
-begin
-  -- 60 bits of microsecond-precise time, version nibble 7, then the random tail of a v4: ids made in one
-  -- session sort in the order they were made, and the index stays dense.
-  return (overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
-    || substr(gen_random_uuid()::text, 20))::uuid;
-end
-$$;
+language sql volatile parallel safe
+-- 60 bits of microsecond-precise time, version nibble 7, then the random tail of a v4: ids made in one
+-- session sort in the order they were made, and the index stays dense.
+return (
+  overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
+  || substr(gen_random_uuid()::text, 20)
+)::uuid;
 
 comment on function private.uuid_v7() is 'Time-ordered id (UUID version 7 with a sub-millisecond fraction), the default of every primary key.';
 
@@ -140,6 +141,44 @@ $$;
 
 comment on function private.normalize_email(text) is 'Lower-case, trimmed e-mail address; null for an empty one, error email_invalid for what is none.';
 
+create function private.international_number(p_number text, p_region text) returns text
+language plpgsql immutable parallel safe set search_path = '' as $$
+declare
+  code constant text := private.calling_code(p_region);
+  trunk text;
+begin
+  -- What libphonenumber says of fixed lines and mobiles. A length is named where a number may begin like its prefix.
+  case
+    when p_region = 'AR' and p_number ~ '^0?(?=[0-9]{12}$)(11|[23][0-9]{2,3})15' then
+      -- Mobiles there are dialled with 15 after the area, and from abroad with 9 before it.
+      return '+549' || regexp_replace(p_number, '^0?(?=[0-9]{12}$)(11|[23][0-9]{2,3})15', '\1');
+    when strpos('AC AD AO AW BF BH BI BJ BN BQ BT BW BZ CF CG CI CK CL CM CR CV CW CY CZ DJ DK EE ES FJ FK FM FO GI GL GM GN GQ GR GT GW GY HK HN HT IO IS IT KM KW LS LU LV'
+      ' ML MO MR MT MU MV MX MZ NC NE NF NI NO NR NU OM PA PF PG PL PT PW QA SB SC SG SH SJ SM SN SR ST SV SZ TA TD TG TJ TK TL TN TO TV UZ VA VU WF WS', p_region) > 0 then
+      return '+' || code || p_number;
+    when code = '1' or p_region = 'MH' then
+      trunk := '^1';
+    when code = '7' then
+      trunk := '^8(?=[0-9]{10}$)';
+    when p_region = 'TM' then
+      trunk := '^8';
+    when p_region = 'BY' then
+      trunk := '^(80?|0)(?=[0-9]{9}$)';
+    when p_region = 'LT' then
+      trunk := '^[08](?=[0-9]{8}$)';
+    when p_region = 'GA' then
+      trunk := '^0(?=[0-9]{8}$)';
+    when p_region = 'HU' then
+      trunk := '^06';
+    else
+      trunk := '^0';
+  end case;
+
+  return '+' || code || regexp_replace(p_number, trunk, '');
+end
+$$;
+
+comment on function private.international_number(text, text) is 'The digits of a national number of this country (ISO 3166) as E.164: its trunk prefix goes, where it has one, and the calling code comes.';
+
 create function private.normalize_phone(p_phone text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
@@ -161,8 +200,7 @@ begin
   if phone like '00%' then
     phone := '+' || substr(phone, 3);
   elsif phone !~ '^\+' then
-    -- A national number: the trunk prefix goes, the calling code of the organisation's country comes.
-    phone := '+' || private.calling_code(private.setting('organization.phone_region') #>> '{}') || regexp_replace(phone, '^0', '');
+    phone := private.international_number(phone, private.setting('organization.phone_region') #>> '{}');
   end if;
 
   if phone !~ '^\+[1-9][0-9]{7,14}$' or (phone like '+91%' and phone !~ '^\+91[1-9][0-9]{9}$') then
@@ -273,6 +311,10 @@ grant execute on function private.session_id() to authenticated, service_role;
 revoke all on function private.normalize_email(text) from public, anon, authenticated, service_role;
 
 grant execute on function private.normalize_email(text) to authenticated, service_role;
+
+revoke all on function private.international_number(text, text) from public, anon, authenticated, service_role;
+
+grant execute on function private.international_number(text, text) to authenticated, service_role;
 
 revoke all on function private.normalize_phone(text) from public, anon, authenticated, service_role;
 

@@ -139,6 +139,10 @@ update public.system_settings set value = '"GB"' where key = 'organization.phone
 
 select is(private.normalize_phone('020 7946 0018'), '+442079460018', 'a national number is one of the organisation''s country');
 
+update public.system_settings set value = '"IT"' where key = 'organization.phone_region';
+
+select is(private.normalize_phone('06 6982 1234'), '+390669821234', 'which says what goes: in Italy nothing');
+
 select is(private.calling_code(region), code, format('numbers of %L begin with %s', region, code))
 from (values ('IN', '91'), ('US', '1'), ('AC', '247'), ('ZW', '263'), ('GB', '44'), ('BL', '590'), ('BM', '1'), ('ZZ', null), ('in', null), ('I', null), ('', null), (null, null)) t (region, code);
 

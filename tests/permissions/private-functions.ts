@@ -75,6 +75,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "import_start(text,text,boolean,text)",
     "in_team(uuid)",
     "interactions_of(uuid[],date,date)",
+    "international_number(text,text)",
     "invoice_cancel(uuid,text)",
     "invoice_issue(uuid)",
     "is_currency(text)",
