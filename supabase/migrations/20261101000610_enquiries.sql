@@ -213,6 +213,11 @@ begin
       perform private.require_permission('leads.create');
     end if;
 
+    -- The Data API takes a write back that answers no row where exactly one is asked for: nobody shall think it kept.
+    if current_setting('request.path', true) like '%/leads' and private.request_header('accept') like 'application/vnd.pgrst.object%' then
+      perform private.fail('enquiry_answers_no_row');
+    end if;
+
     context := nullif(current_setting('intake.enquiry', true), '')::jsonb;
 
     perform private.record_enquiry(
@@ -445,6 +450,7 @@ revoke all on function private.ingest_lead(text, text, jsonb, jsonb, text) from 
 -- This module's error and setting
 
 insert into public.error_codes (code, sqlstate, message, hint) values
-  ('person_known', 'PT409', 'Another lead has this e-mail address or phone number.', 'Merge the two, or add the address as a further one.');
+  ('person_known', 'PT409', 'Another lead has this e-mail address or phone number.', 'Merge the two, or add the address as a further one.'),
+  ('enquiry_answers_no_row', 'PT409', 'This person has a lead already, and a request for exactly one row cannot record the enquiry.', 'Leave out single(): the enquiry is recorded and the answer is an empty list. Or call crm_create_lead().');
 
 select private.define_setting('leads.unique_phone', 'true', 'boolean', 'Whether a phone number is one person; false where families share one');

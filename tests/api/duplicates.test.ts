@@ -53,6 +53,33 @@ describe("a person who has a lead", () => {
   });
 });
 
+describe("a request for exactly one row", () => {
+  const kept = async (id: string) =>
+    expectData(await counselor.client.from("leads").select("enquiries_count").eq("id", id).single())
+      .enquiries_count;
+
+  it("is told that it cannot record an enquiry, because the Data API would take it back", async () => {
+    const email = uniqueEmail("single");
+    const lead = await addLead(counselor, { email });
+    const insert = () => colleague.client.from("leads").insert({ name: "Again", email }).select();
+    expectError(await insert().single(), {
+      code: "PT409",
+      details: "enquiry_answers_no_row",
+      status: 409,
+    });
+    expect(await kept(lead.id)).toBe(1);
+    expect(await insert().maybeSingle()).toMatchObject({ data: null, error: null, status: 201 });
+    expect(await kept(lead.id)).toBe(2);
+  });
+
+  it("of an RPC records it", async () => {
+    const email = uniqueEmail("rpc");
+    const lead = await addLead(counselor, { email });
+    expectData(await colleague.client.rpc("crm_create_lead", { p_lead: { email } }).single());
+    expect(await kept(lead.id)).toBe(2);
+  });
+});
+
 describe("two leads that are one person", () => {
   it("are found, merged and taken apart", async () => {
     const phone = uniquePhone();

@@ -42,6 +42,7 @@ export const errorCodes = [
   "import_abandoned",
   "lead_not_found",
   "person_known",
+  "enquiry_answers_no_row",
   "merge_is_undone",
   "score_rule_invalid",
   "assignee_unavailable",
