@@ -25,7 +25,13 @@ insert into private.export_lists (list, relation, permission) values
   ('calls', 'public.calls', null),
   ('notes', 'public.notes', null),
   ('reminders', 'public.reminders', null),
-  ('communications', 'public.communications', null);
+  ('communications', 'public.communications', null),
+  ('payments', 'public.payments', 'leads.export'),
+  ('documents', 'public.documents', 'leads.export'),
+  ('campaigns', 'public.campaigns', null),
+  ('analytics_events', 'public.analytics_events', null),
+  ('integration_logs', 'public.integration_logs', null),
+  ('notifications', 'public.notifications', null);
 
 create table public.exports (
   id uuid primary key default private.uuid_v7(),
@@ -48,7 +54,7 @@ create table public.exports (
 
 comment on table public.exports is 'Exports and their files. Everybody sees their own; made by export_start().';
 
-comment on column public.exports.filters is 'Column to value, values, or {gte, gt, lte, lt, neq}.';
+comment on column public.exports.filters is 'Column to value, values, null, or {gte, gt, lte, lt, neq}, of which neq null is any value; of a column that holds several a value that it holds, or values of which it holds one.';
 
 comment on column public.exports.storage_path is 'The file in the bucket exports, to be signed with createSignedUrl().';
 
@@ -92,8 +98,8 @@ create policy intake_exports_read on storage.objects for select to authenticated
 create function private.csv_cell(p_text text) returns text
 language plpgsql immutable parallel safe set search_path = '' as $$
 declare
-  -- A spreadsheet would run it: an apostrophe says that it is text.
-  cell text := case when p_text ~ '^[=+@\t\r\n-]' then '''' || p_text else p_text end;
+  -- A spreadsheet would run it: an apostrophe says that it is text. Some begin a cell after each semicolon.
+  cell text := case when p_text ~ '(^|;)[=+@\t\r\n-]' then regexp_replace(p_text, '(^|;)(?=[=+@\t\r\n-])', '\1''', 'g') else p_text end;
 begin
   return case when cell ~ '[",\r\n]|^\s|\s$' then '"' || replace(cell, '"', '""') || '"' else coalesce(cell, '') end;
 end
@@ -135,6 +141,7 @@ declare
   filter record;
   bound record;
   kind text;
+  wanted text[];
   parts text[] := '{}';
 begin
   for filter in select f.key, f.value from jsonb_each(p_filters) f loop
@@ -148,19 +155,29 @@ begin
       when 'null' then
         parts := parts || format('t.%I is null', filter.key);
       when 'array' then
-        parts := parts || format('t.%I = any (%L::%s[])', filter.key, array(select jsonb_array_elements_text(filter.value)), kind);
+        wanted := array(select e.value from jsonb_array_elements_text(filter.value) e (value) where e.value is not null);
+
+        parts := parts || case
+          when kind like '%[]' then format('t.%I && %L::%s', filter.key, wanted, kind)
+          when filter.value @> 'null' then format('(t.%1$I = any (%2$L::%3$s[]) or t.%1$I is null)', filter.key, wanted, kind)
+          else format('t.%I = any (%L::%s[])', filter.key, wanted, kind)
+        end;
       when 'object' then
         for bound in select b.key, b.value from jsonb_each_text(filter.value) b loop
-          if bound.key not in ('gte', 'gt', 'lte', 'lt', 'neq') then
+          -- Compared with null, nothing would ever match.
+          if bound.key not in ('gte', 'gt', 'lte', 'lt', 'neq') or (bound.value is null and bound.key <> 'neq') then
             perform private.fail('export_filter_invalid', left(bound.key, 120));
           end if;
 
-          parts := parts || format(
+          parts := parts || case when bound.value is null then format('t.%I is not null', filter.key) else format(
             't.%I %s %L::%s', filter.key, case bound.key when 'gte' then '>=' when 'gt' then '>' when 'lte' then '<=' when 'lt' then '<' else '<>' end, bound.value, kind
-          );
+          ) end;
         end loop;
       else
-        parts := parts || format('t.%I = %L::%s', filter.key, filter.value #>> '{}', kind);
+        parts := parts || case
+          when kind like '%[]' then format('t.%I @> %L::%s', filter.key, array[filter.value #>> '{}'], kind)
+          else format('t.%I = %L::%s', filter.key, filter.value #>> '{}', kind)
+        end;
     end case;
   end loop;
 
@@ -253,7 +270,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.export_start(p_list, p_filters, p_columns);
 $$;
 
-comment on function public.export_start(text, jsonb, text[]) is 'Exports a list (leads, contacts, organizations, students, deals, tasks, calls, notes, reminders, communications) as CSV: of the rows the caller sees, those that the filters match ({"status": "new"}, {"status": ["new", "contacted"]}, {"created_at": {"gte": "2026-11-01"}}), in the columns named or all. Answers the export; its file can be signed when its status is done. People''s data needs leads.export. Errors: permission_denied, export_list_unknown, export_column_unknown, export_filter_invalid. Answers D2-034, D4-099.';
+comment on function public.export_start(text, jsonb, text[]) is 'Exports a list (leads, contacts, organizations, students, deals, tasks, calls, notes, reminders, communications, payments, documents, campaigns, analytics_events, integration_logs, notifications) as CSV: of the rows the caller sees, those that the filters match ({"status": "new"}, {"status": ["new", "contacted"]}, {"created_at": {"gte": "2026-11-01"}}, {"tags": "vip"}, {"deal_id": {"neq": null}}), in the columns named or all. Answers the export; its file can be signed when its status is done. People''s data needs leads.export. Errors: permission_denied, export_list_unknown, export_column_unknown, export_filter_invalid. Answers D2-034, D4-099.';
 
 create function private.export_open(p_export_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
@@ -430,9 +447,9 @@ grant execute on function
 -- This module's errors and setting
 
 insert into public.error_codes (code, sqlstate, message, hint) values
-  ('export_list_unknown', 'PT404', 'There is no such list to export.', 'leads, contacts, organizations, students, deals, tasks, calls, notes, reminders or communications.'),
+  ('export_list_unknown', 'PT404', 'There is no such list to export.', 'leads, contacts, organizations, students, deals, tasks, calls, notes, reminders, communications, payments, documents, campaigns, analytics_events, integration_logs or notifications.'),
   ('export_column_unknown', 'PT422', 'The list has no such column.', 'Name columns as the table has them.'),
-  ('export_filter_invalid', 'PT422', 'A filter is not as it should be.', 'Send {column: value}, {column: [values]} or {column: {gte, gt, lte, lt, neq}}.'),
+  ('export_filter_invalid', 'PT422', 'A filter is not as it should be.', 'Send {column: value}, {column: [values]}, {column: null} or {column: {gte, gt, lte, lt, neq}}.'),
   ('export_too_large', 'PT413', 'The list is too long for one file.', 'Narrow it by filters: 100,000 rows and 20 MiB are the most.'),
   ('export_interrupted', 'PT503', 'The export was interrupted too often.', 'Start it again.');
 

@@ -91,6 +91,25 @@ describe("an export", () => {
       (await text(manager, await run(manager, "leads", filters, ["name"]))).split("\r\n").slice(1);
     expect(await names({ source, value: { gte: 1000 } })).toHaveLength(2);
     expect(await names({ source: [source, "x"], phone: null })).toEqual(["Zoë", ""]);
+    expect(await names({ source, phone: { neq: null } })).toHaveLength(2);
+    expect(await names({ source, tags: "b" })).toHaveLength(2);
+    expect(await names({ source, tags: ["b", "c"] })).toHaveLength(2);
+    expect(await names({ source, tags: "c" })).toEqual([""]);
+  });
+
+  it("[D4-099] holds other lists, of which everybody has their own part", async () => {
+    const [theirs] = await sql()<{ id: string }[]>`
+      select id from public.leads where source = ${source} and assigned_to = ${counselor.id}`;
+    const amounts = async (person: Person, lead_id: string) =>
+      text(person, await run(person, "payments", { lead_id }, ["amount", "currency", "notes"]));
+    await sql()`
+      insert into public.payments (lead_id, amount, currency, notes)
+      select id, 50000, 'INR', 'x;=1+1' from public.leads where source = ${source}`;
+    const header = "\ufeffamount,currency,notes\r\n";
+    expect(await amounts(manager, theirs!.id)).toBe(`${header}50000.00,INR,x;'=1+1\r\n`);
+    const [others] = await sql()<{ id: string }[]>`
+      select id from public.leads where source = ${source} and name = 'Not theirs'`;
+    expect(await amounts(manager, others!.id)).toBe(header);
   });
 
   it("[D4-099] is refused without leads.export, of lists that are none, and of columns nobody sees", async () => {

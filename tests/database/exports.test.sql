@@ -6,7 +6,7 @@ select no_plan();
 
 select is(private.csv_cell(given), wanted, format('%L is %L', given, wanted))
 from (values
-  ('=1+1', '''=1+1'), ('+91 98', '''+91 98'), ('-1', '''-1'), ('@x', '''@x'), (null, ''), ('a,b', '"a,b"'),
+  ('=1+1', '''=1+1'), ('+91 98', '''+91 98'), ('-1', '''-1'), ('@x', '''@x'), (null, ''), ('a,b', '"a,b"'), ('a;=1+1;+2', 'a;''=1+1;''+2'), ('a; -b', 'a; -b'),
   ('say "x"', '"say ""x"""'), (E'a\nb', E'"a\nb"'), ('plain', 'plain'), (' lead', '" lead"')
 ) c (given, wanted);
 
@@ -17,6 +17,26 @@ select is(private.export_condition('public.leads', '{"name": "x'' or true --"}')
 select is(private.export_condition('public.leads', '{"status": ["new", "lost"]}'), 't.status = any (''{new,lost}''::text[])', 'several are any of them');
 
 select is(private.export_condition('public.leads', '{}'), 'true', 'no filter is no filter');
+
+select is(
+  private.export_condition('public.leads', '{"deal_id": {"neq": null}}'), 't.deal_id is not null', 'not null is any, not nothing');
+
+select is(
+  private.export_condition('public.leads', '{"industry": ["Health", null]}'), '(t.industry = any (''{Health}''::text[]) or t.industry is null)',
+  'null among several is one of them');
+
+select is(
+  private.export_condition('public.leads', '{"tags": "vip"}'), 't.tags @> ''{vip}''::text[]', 'a value of a column that holds several is one that it holds');
+
+select is(
+  private.export_condition('public.leads', '{"tags": ["vip", "hot"]}'), 't.tags && ''{vip,hot}''::text[]', 'several are those of which it holds one');
+
+select throws_ok(
+  $$select private.export_condition('public.leads', '{"created_at": {"gte": null}}')$$, 'PT422', null, 'a bound that is null is refused');
+
+select is_empty(
+  $$select l.list from private.export_lists l where to_regclass(l.relation) is null or 'id' <> all (private.export_columns(l.relation))$$,
+  'every list is a table that people may read, page by page of its ids');
 
 select throws_ok($$select private.export_condition('public.leads', '{"x; drop table y": 1}')$$, 'PT422', null, 'a column that is none is refused');
 
