@@ -244,6 +244,23 @@ describe("LEAD-CONVERT", () => {
       code: "42501",
     });
   });
+
+  it("makes one organization of one name, however many leads name it at the same moment", async () => {
+    const name = unique("Same Hospital");
+    const leads = await Promise.all(
+      Array.from({ length: 5 }, (_, n) =>
+        addLead(counselor, {
+          organization: n === 0 ? name.replace(" ", "  ").toUpperCase() : name,
+        }),
+      ),
+    );
+    const answers = await Promise.all(
+      leads.map(async ({ id }) =>
+        leadConvertedSchema.parse(expectData(await convert(counselor, { p_lead_id: id }))),
+      ),
+    );
+    expect(new Set(answers.map(({ organization_id }) => organization_id)).size).toBe(1);
+  });
 });
 
 describe("enrolling", () => {
