@@ -1,7 +1,7 @@
 /** Making a person, over HTTP: account, profile, role and team in one go, or nothing at all. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { meSchema } from "../../packages/types/src/access-control.ts";
 import { userCreatedSchema } from "../../packages/types/src/agents.ts";
-import { meSchema } from "../../packages/types/src/identity.ts";
 import { createIdentifyCaller } from "../../supabase/functions/_shared/caller.ts";
 import { connect, type Database } from "../../supabase/functions/_shared/db.ts";
 import { createLogger } from "../../supabase/functions/_shared/log.ts";

@@ -1,4 +1,4 @@
-/** Identity: who the caller is, profiles, teams, roles, and how access is given. */
+/** Identity: profiles, teams, roles. */
 import { z } from "zod";
 
 /** The built-in roles. An organisation may add its own, so a role that is read is a plain text. */
@@ -30,21 +30,6 @@ export const preferencesSchema = z
   .catchall(z.json());
 
 export type Preferences = z.infer<typeof preferencesSchema>;
-
-/** The answer of `me()`. */
-export const meSchema = z.strictObject({
-  id: z.uuid(),
-  full_name: z.string(),
-  email: z.string(),
-  role: z.string(),
-  data_scope: dataScopeSchema,
-  timezone: z.string(),
-  availability: availabilitySchema,
-  permissions: z.array(z.string()),
-  teams: z.array(z.strictObject({ id: z.uuid(), name: z.string(), is_manager: z.boolean() })),
-});
-
-export type Me = z.infer<typeof meSchema>;
 
 /** A row of `profiles`. */
 export const profileSchema = z.object({
@@ -136,12 +121,3 @@ export const teamMemberSchema = z.object({
 });
 
 export type TeamMember = z.infer<typeof teamMemberSchema>;
-
-/** Arguments of `user_set_access()`; what is null or left out stays as it is. */
-export const userSetAccessSchema = z.strictObject({
-  p_user_id: z.uuid(),
-  p_role: z.string().nullish(),
-  p_is_active: z.boolean().nullish(),
-});
-
-export type UserSetAccess = z.infer<typeof userSetAccessSchema>;

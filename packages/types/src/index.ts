@@ -1,3 +1,4 @@
+export * from "./access-control.ts";
 export * from "./activities.ts";
 export * from "./agent-analytics.ts";
 export * from "./agents.ts";

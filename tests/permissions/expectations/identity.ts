@@ -1,5 +1,5 @@
 import { ids } from "../personas.ts";
-import { adminRpc, all, type ModuleExpectations, serviceOnly } from "./shape.ts";
+import { all, type ModuleExpectations, serviceOnly } from "./shape.ts";
 
 //   anon disabled revoked | own, other counselor | own, other manager | admin service
 export const identity: ModuleExpectations = {
@@ -115,14 +115,6 @@ export const identity: ModuleExpectations = {
     "public.user_profiles": {
       grants: { authenticated: "select", service_role: "select" },
       select: [`select from public.user_profiles where id = '${ids.own}'`, "- . .  + .  + .  + +"],
-    },
-  },
-  functions: {
-    "public.me()": {
-      execute: ["select public.me()", "- account_inactive account_inactive  + +  + +  + -"],
-    },
-    "public.user_set_access(uuid,text,boolean)": {
-      execute: [`select public.user_set_access('${ids.other}', 'manager', true)`, adminRpc],
     },
   },
 };
