@@ -11,16 +11,21 @@ create table public.business_hours (
   weekday smallint not null,
   opens text not null,
   closes text not null,
-  week_minutes int4range not null generated always as (int4range(
-    (weekday - 1) * 1440 + left(opens, 2)::integer * 60 + right(opens, 2)::integer,
-    (weekday - 1) * 1440 + left(closes, 2)::integer * 60 + right(closes, 2)::integer
-  )) stored,
+  -- Computed before any check: of what is no time or comes to an end before it begins it is empty, so that the checks may say so.
+  week_minutes int4range not null generated always as (case
+    when opens ~ '^[0-9]{2}:[0-9]{2}$' and closes ~ '^[0-9]{2}:[0-9]{2}$' and opens < closes then int4range(
+      (weekday - 1) * 1440 + left(opens, 2)::integer * 60 + right(opens, 2)::integer,
+      (weekday - 1) * 1440 + left(closes, 2)::integer * 60 + right(closes, 2)::integer
+    )
+    else 'empty'
+  end) stored,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint business_hours_weekday_is_1_to_7 check (weekday between 1 and 7),
   constraint business_hours_opens_is_a_time check (opens ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'),
   constraint business_hours_closes_is_a_time check (closes ~ '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$'),
-  constraint business_hours_are_not_empty check (not isempty(week_minutes)),
+  -- Asked after those above, whose names come first.
+  constraint business_hours_reach_past_their_opening check (opens < closes),
   constraint business_hours_do_not_overlap exclude using gist (week_minutes with &&)
 );
 

@@ -41,9 +41,16 @@ select throws_ok($$insert into public.business_hours (weekday, opens, closes) va
 
 select throws_ok($$insert into public.business_hours (weekday, opens, closes) values (7, '12:00', '12:00')$$, '23514', null, 'hours are not empty');
 
-select throws_ok($$insert into public.business_hours (weekday, opens, closes) values (7, '15:00', '12:00')$$, '22000', null, 'nor backwards');
+select throws_ok($$insert into public.business_hours (weekday, opens, closes) values (7, '22:00', '06:00')$$, '23514',
+  'new row for relation "business_hours" violates check constraint "business_hours_reach_past_their_opening"', 'nor backwards');
 
 select throws_ok($$insert into public.business_hours (weekday, opens, closes) values (7, '12:60', '15:00')$$, '23514', null, 'a time is a time');
+
+select throws_ok($$insert into public.business_hours (weekday, opens, closes) values (7, '9:00', '18:00')$$, '23514',
+  'new row for relation "business_hours" violates check constraint "business_hours_opens_is_a_time"', 'which is said of one that is none');
+
+select throws_ok($$insert into public.business_hours (weekday, opens, closes) values (7, '09:00', 'six')$$, '23514',
+  'new row for relation "business_hours" violates check constraint "business_hours_closes_is_a_time"', 'at either end');
 
 select throws_ok($$insert into public.holidays (day, name) values ('2026-11-10', ' ')$$, '23514', null, 'a holiday has a name');
 
