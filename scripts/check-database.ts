@@ -52,6 +52,8 @@ const commits =
 
 /** What an advisor says that is so on purpose, and why. */
 const accepted: Record<string, string> = {
+  "function_search_path_mutable private.uuid_v7":
+    "its body is bound when it is created, so that no search_path can change it, and becomes part of the statement it stands in",
   "function_search_path_mutable private.refresh_scores": commits,
   "function_search_path_mutable private.automation_catch_up": commits,
   "function_search_path_mutable private.sla_catch_up": commits,

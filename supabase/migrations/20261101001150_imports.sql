@@ -4,6 +4,10 @@
 -- the owner says which column is which field, a dry run decides about every row, and the commit writes chunk
 -- by chunk: each is one transaction that is done or not, so that a worker killed halfway leaves no half of a
 -- row, and the next one goes on. Undo erases what nobody touched since and names the rest.
+--
+-- Chunks are worked off side by side, so nothing in one may depend on another: the dry run compares the rows of a
+-- file with each other when all were read, and the commit writes first whom nobody knows, who are all different
+-- people, and then one by one, in the file's order, the rows of those who are known by then. Undo goes the way back.
 
 -- Tables
 
@@ -58,7 +62,9 @@ comment on column public.imports.mapping is 'Column to field.';
 
 comment on column public.imports.defaults is 'Values of fields that a row leaves empty.';
 
-comment on column public.imports.chunks_done is 'Chunks of the phase that runs: of reading it is not known before the end.';
+comment on column public.imports.chunks_total is 'Steps of the phase that runs; one more for each chunk in which rows turn out to be due one by one. Of reading it is not known before the end.';
+
+comment on column public.imports.chunks_done is 'Steps of the phase that are done.';
 
 comment on column public.imports.counts is 'The dry run in numbers: {new, enquiry, duplicate, known, invalid}.';
 
@@ -108,6 +114,8 @@ create table private.import_rows (
   outcome text,
   code text,
   detail text,
+  first_id uuid,
+  last_id uuid,
   cells text[] not null,
   fields jsonb,
   before jsonb,
@@ -130,21 +138,24 @@ comment on column private.import_rows.before is 'The known lead as it was before
 
 comment on column private.import_rows.version_after is 'Version of the lead as this import left it.';
 
-create index import_rows_by_email on private.import_rows (import_id, email, row_no) where email is not null;
+comment on column private.import_rows.first_id is 'An id made before the row was written by itself, which is a time; null of rows that were written with their chunk.';
 
-create index import_rows_by_phone on private.import_rows (import_id, phone, row_no) where phone is not null;
-
-create index import_rows_by_external_id on private.import_rows (import_id, external_id, row_no) where external_id is not null;
+comment on column private.import_rows.last_id is 'An id made after it: younger rows of the lead are somebody''s work.';
 
 create table private.import_chunks (
   import_id uuid not null references public.imports (id) on delete cascade,
   chunk integer not null,
-  first_id uuid not null,
-  last_id uuid not null,
+  is_done boolean not null default false,
+  singles integer not null default 0,
+  last_id uuid,
   constraint import_chunks_pkey primary key (import_id, chunk)
 );
 
-comment on table private.import_chunks is 'Between which ids, which are times, a chunk was written: younger rows of a lead are somebody''s work.';
+comment on table private.import_chunks is 'A thousand rows each of the phase that runs: who works on a chunk holds its lock, and others take the next.';
+
+comment on column private.import_chunks.singles is 'Rows of it that are due one by one, in the file''s order, when no chunk is under way.';
+
+comment on column private.import_chunks.last_id is 'An id made when the commit had written the chunk, which is a time: younger rows of its leads are somebody''s work.';
 
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values (
   'imports', 'imports', false, 20971520,
@@ -332,24 +343,71 @@ $$;
 
 comment on function private.import_chunk_size() is 'Rows that are written in one transaction.';
 
-create function private.import_step(p_import_id uuid, p_chunk integer) returns jsonb
+create function private.import_take(p_import_id uuid, p_status text, out part text, out chunk integer)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  -- What goes one by one comes last in a commit and first in an undo.
+  if p_status <> 'undoing' or not exists (select from private.import_chunks c where c.import_id = p_import_id and c.singles > 0) then
+    select 'chunk', c.chunk into part, chunk
+    from private.import_chunks c
+    where c.import_id = p_import_id and not c.is_done
+    order by c.chunk
+    limit 1
+    for update skip locked;
+
+    if found then
+      return;
+    end if;
+
+    -- Others have the last ones: what comes then begins when they are done.
+    perform from private.import_chunks c where c.import_id = p_import_id and not c.is_done for update;
+  end if;
+
+  -- From here on nobody works beside.
+  perform from public.imports i where i.id = p_import_id and i.status = p_status for update;
+
+  if not found or (p_status <> 'undoing' and exists (select from private.import_chunks c where c.import_id = p_import_id and not c.is_done)) then
+    return;
+  end if;
+
+  select 'singles', c.chunk into part, chunk
+  from private.import_chunks c
+  where c.import_id = p_import_id and c.singles > 0
+  order by case p_status when 'undoing' then -c.chunk else c.chunk end
+  limit 1;
+
+  if not found and not exists (select from private.import_chunks c where c.import_id = p_import_id and not c.is_done) then
+    part := 'end';
+  end if;
+end
+$$;
+
+comment on function private.import_take(uuid, text) is 'What is to be done next of a phase, locked until the transaction ends: a chunk, the rows of a chunk that go one by one, or the end. Null, if somebody else was here meanwhile: ask again.';
+
+create function private.import_step(p_import_id uuid) returns jsonb
 -- A plan that was kept while the tables were empty would read them whole for every row they grow by.
 language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
 declare
   import public.imports;
+  next record;
   owner_claims jsonb;
   service_claims text := current_setting('request.jwt.claims', true);
   size constant integer := private.import_chunk_size();
-  place integer;
+  first_row integer;
+  last_row integer;
   totals jsonb;
+  due integer := 0;
 begin
-  select * into import from public.imports i where i.id = p_import_id for update;
+  select * into import from public.imports i where i.id = p_import_id;
 
-  if import.id is null or import.status not in ('checking', 'committing', 'undoing') or p_chunk <> import.chunks_done + 1 then
-    return jsonb_build_object(
-      'next', case when import.status in ('checking', 'committing', 'undoing') then import.chunks_done + 1 end,
-      'status', import.status
-    );
+  if import.id is null or import.status not in ('checking', 'committing', 'undoing') then
+    return jsonb_build_object('status', import.status, 'is_over', true);
+  end if;
+
+  select * into next from private.import_take(p_import_id, import.status);
+
+  if next.part is null then
+    return jsonb_build_object('status', import.status, 'is_over', false);
   end if;
 
   select s.claims into owner_claims from private.import_state s where s.import_id = p_import_id;
@@ -362,69 +420,71 @@ begin
 
     perform private.import_fail(p_import_id, 'permission_denied', 'leads.import, leads.create');
 
-    return jsonb_build_object('next', null, 'status', 'stopped');
+    return jsonb_build_object('status', 'stopped', 'is_over', true);
   end if;
 
-  place := case import.status when 'undoing' then import.chunks_total - p_chunk + 1 else p_chunk end;
+  first_row := (next.chunk - 1) * size + 1;
+  last_row := next.chunk * size;
 
-  case import.status
-    when 'checking' then
-      perform private.import_check_chunk(import, (place - 1) * size + 1, place * size);
-    when 'committing' then
-      perform private.import_commit_chunk(import, place, (place - 1) * size + 1, place * size);
+  case next.part
+    when 'chunk' then
+      case import.status
+        when 'checking' then
+          totals := private.import_check_chunk(import, first_row, last_row);
+        when 'committing' then
+          select c.totals, c.singles into totals, due from private.import_commit_chunk(import, first_row, last_row) c;
+        else
+          totals := private.import_undo_chunk(import, next.chunk, first_row, last_row);
+      end case;
+
+      update private.import_chunks c
+      set is_done = true, singles = due, last_id = case import.status when 'committing' then private.uuid_v7() else c.last_id end
+      where c.import_id = p_import_id and c.chunk = next.chunk;
+    when 'singles' then
+      totals := case import.status
+        when 'committing' then private.import_commit_singles(import, first_row, last_row)
+        else private.import_undo_singles(import, first_row, last_row)
+      end;
+
+      update private.import_chunks c set singles = 0 where c.import_id = p_import_id and c.chunk = next.chunk;
     else
-      perform private.import_undo_chunk(import, place, (place - 1) * size + 1, place * size);
+      if import.status = 'checking' then
+        totals := private.import_find_duplicates(p_import_id);
+      elsif import.status = 'committing' then
+        perform private.import_tell_owners(import);
+      else
+        delete from public.notifications n
+        where n.metadata ->> 'import_id' = p_import_id::text and n.created_at >= import.created_at;
+      end if;
+
+      perform private.enqueue('import.report', jsonb_build_object('import_id', p_import_id), p_dedupe_key => p_import_id::text);
   end case;
 
-  if import.status = 'checking' then
-    select jsonb_object_agg(d.decision, d.rows) into totals
-    from (
-      select r.decision, count(*) as rows
-      from private.import_rows r
-      where r.import_id = p_import_id and r.row_no between (place - 1) * size + 1 and place * size
-      group by r.decision
-    ) d;
-  else
-    select jsonb_object_agg(o.name, o.rows) into totals
-    from (
-      select case r.outcome when 'enquiry' then 'enquiries' else r.outcome end as name, count(*) as rows
-      from private.import_rows r
-      where r.import_id = p_import_id and r.row_no between (place - 1) * size + 1 and place * size
-        and (import.status = 'committing' and r.outcome is not null or r.outcome in ('erased', 'withdrawn', 'kept'))
-      group by r.outcome
-    ) o;
-  end if;
-
   update public.imports i
-  set chunks_done = p_chunk,
-    counts = case when import.status = 'checking' then private.add_counts(i.counts, totals) else i.counts end,
-    results = case when import.status = 'checking' then i.results else private.add_counts(i.results, totals) end,
-    status = case when p_chunk < i.chunks_total then i.status else case i.status when 'checking' then 'checked' when 'committing' then 'committed' else 'undone' end end,
-    committed_at = case when p_chunk = i.chunks_total and import.status = 'committing' then now() else i.committed_at end,
-    undone_at = case when p_chunk = i.chunks_total and import.status = 'undoing' then now() else i.undone_at end
-  where i.id = p_import_id
+  set chunks_done = i.chunks_done + case when next.part = 'end' then 0 else 1 end,
+    chunks_total = i.chunks_total + case when due > 0 then 1 else 0 end,
+    counts = case when i.status = 'checking' then private.add_counts(i.counts, totals) else i.counts end,
+    results = case when i.status = 'checking' then i.results else private.add_counts(i.results, totals) end,
+    status = case when next.part <> 'end' then i.status else case i.status when 'checking' then 'checked' when 'committing' then 'committed' else 'undone' end end,
+    committed_at = case when next.part = 'end' and i.status = 'committing' then now() else i.committed_at end,
+    undone_at = case when next.part = 'end' and i.status = 'undoing' then now() else i.undone_at end
+  where i.id = p_import_id and i.status = import.status
   returning * into import;
 
-  if import.status = 'committed' then
-    perform private.import_tell_owners(import);
-  elsif import.status = 'undone' then
-    delete from public.notifications n
-    where n.metadata ->> 'import_id' = p_import_id::text and n.created_at >= import.created_at;
-  end if;
-
-  if import.status in ('checked', 'committed', 'undone') then
-    perform private.enqueue('import.report', jsonb_build_object('import_id', p_import_id), p_dedupe_key => p_import_id::text);
+  -- It was stopped while this went on: then this was not.
+  if import.id is null then
+    perform private.fail('import_state');
   end if;
 
   perform private.import_announce(import);
 
   perform set_config('request.jwt.claims', service_claims, true);
 
-  return jsonb_build_object('next', case when import.status in ('checking', 'committing', 'undoing') then p_chunk + 1 end, 'status', import.status);
+  return jsonb_build_object('status', import.status, 'is_over', next.part = 'end');
 end
 $$;
 
-comment on function private.import_step(uuid, integer) is 'Does the chunk of that number of the phase that runs, in the owner''s name, once: {status, next}. Another number than the one that is due does nothing.';
+comment on function private.import_step(uuid) is 'Does the next part of the phase that runs, in the owner''s name: {status, is_over}. Several may call it at once: each does another part.';
 
 create function private.add_counts(p_left jsonb, p_right jsonb) returns jsonb
 language plpgsql immutable parallel safe set search_path = '' as $$
@@ -435,12 +495,13 @@ begin
       select e.key, sum(e.value::bigint) as total
       from (select * from jsonb_each_text(p_left) union all select * from jsonb_each_text(coalesce(p_right, '{}'))) e
       group by e.key
+      having sum(e.value::bigint) <> 0
     ) c
   );
 end
 $$;
 
-comment on function private.add_counts(jsonb, jsonb) is 'Two objects of counts, added key by key.';
+comment on function private.add_counts(jsonb, jsonb) is 'Two objects of counts, added key by key; what comes to nothing is left out.';
 
 create function private.import_problems(p_import_id uuid, p_after integer default 0, p_limit integer default 200000)
 returns table (row_no integer, code text, field text, message text)
@@ -548,10 +609,30 @@ create function private.import_begin(p_import public.imports, p_status text) ret
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   import public.imports;
+  size constant integer := private.import_chunk_size();
 begin
   update private.import_state s
   set claims = jsonb_build_object('sub', private.gate_own(), 'role', 'authenticated', 'session_id', private.session_id())
   where s.import_id = p_import.id;
+
+  if p_status = 'checking' then
+    delete from private.import_chunks c where c.import_id = p_import.id;
+
+    insert into private.import_chunks (import_id, chunk)
+    select p_import.id, n from generate_series(1, ceil(p_import.rows_total::numeric / size)::integer) n;
+  elsif p_status = 'undoing' then
+    -- A stopped commit has its last chunks still before it; those have nothing to take back.
+    update private.import_chunks c
+    set is_done = c.last_id is null,
+      singles = (
+        select count(*)
+        from private.import_rows r
+        where r.import_id = c.import_id and r.row_no between (c.chunk - 1) * size + 1 and c.chunk * size and r.outcome = 'enquiry'
+      )
+    where c.import_id = p_import.id;
+  elsif p_import.status <> 'stopped' then
+    update private.import_chunks c set is_done = false where c.import_id = p_import.id;
+  end if;
 
   update public.imports i
   set status = p_status,
@@ -559,10 +640,15 @@ begin
     failure_detail = null,
     counts = case p_status when 'checking' then '{}' else i.counts end,
     results = case p_status when 'checking' then '{}' else i.results end,
-    chunks_total = ceil(i.rows_total::numeric / private.import_chunk_size()),
-    chunks_done = case when p_status = 'committing' and i.status = 'stopped' then i.chunks_done else 0 end
+    chunks_total = case when i.status = 'stopped' and p_status = 'committing' then i.chunks_total else c.due end,
+    chunks_done = case when i.status = 'stopped' and p_status = 'committing' then i.chunks_done else 0 end
+  from (
+    select count(*) filter (where not x.is_done) + count(*) filter (where x.singles > 0) as due
+    from private.import_chunks x
+    where x.import_id = p_import.id
+  ) c
   where i.id = p_import.id
-  returning * into import;
+  returning i.* into import;
 
   perform private.enqueue('import.run', jsonb_build_object('import_id', import.id), p_dedupe_key => import.id::text, p_max_attempts => 8);
 
@@ -682,7 +768,6 @@ begin
     perform private.fail('import_state', import.status);
   end if;
 
-  -- A stopped commit has its last chunks still before it; those have nothing to take back.
   return private.import_begin(import, p_to);
 end
 $$;
@@ -781,7 +866,8 @@ revoke all on function
   private.import_fail(uuid, text, text),
   private.import_stage(uuid, bigint, bigint, text[], text, text, jsonb, boolean),
   private.import_chunk_size(),
-  private.import_step(uuid, integer),
+  private.import_take(uuid, text),
+  private.import_step(uuid),
   private.add_counts(jsonb, jsonb),
   private.import_problems(uuid, integer, integer),
   private.import_reported(uuid, text),
@@ -797,7 +883,7 @@ grant execute on function
   private.import_open(uuid),
   private.import_fail(uuid, text, text),
   private.import_stage(uuid, bigint, bigint, text[], text, text, jsonb, boolean),
-  private.import_step(uuid, integer),
+  private.import_step(uuid),
   private.import_problems(uuid, integer, integer),
   private.import_reported(uuid, text)
   to service_role;

@@ -1,8 +1,8 @@
 -- The commit of an import, and its undo.
 --
 -- Rows of people nobody knows are written together, in as few statements as there are tables; a row of a known
--- person goes by itself and becomes an enquiry. Both ways leave the same. Undo erases what nobody has touched
--- since.
+-- person goes by itself, when those are written, and becomes an enquiry. Both ways leave the same. Undo erases what
+-- nobody has touched since.
 
 -- The commit
 
@@ -10,6 +10,7 @@ create function private.import_write_row(p_import_id uuid, p_row integer) return
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   entry private.import_rows;
+  began constant uuid := private.uuid_v7();
   row_source text;
   reference text;
   known uuid;
@@ -30,7 +31,7 @@ begin
   where e.source = row_source and e.external_id = reference;
 
   if known is not null then
-    update private.import_rows r set outcome = 'skipped', target_id = known where r.import_id = p_import_id and r.row_no = p_row;
+    update private.import_rows r set outcome = 'skipped', target_id = known, first_id = began, last_id = private.uuid_v7() where r.import_id = p_import_id and r.row_no = p_row;
     return;
   end if;
 
@@ -47,7 +48,7 @@ begin
     perform private.record_enquiry(known, row_source, 'import', reference, given || jsonb_build_object('import_id', p_import_id, 'row', p_row));
 
     update private.import_rows r
-    set outcome = 'enquiry', target_id = known, external_id = reference, before = to_jsonb(lead),
+    set outcome = 'enquiry', target_id = known, external_id = reference, before = to_jsonb(lead), first_id = began, last_id = private.uuid_v7(),
       version_after = (select l.version from public.leads l where l.id = known)
     where r.import_id = p_import_id and r.row_no = p_row;
 
@@ -77,7 +78,7 @@ begin
   perform set_config('intake.enquiry', '', true);
 
   update private.import_rows r
-  set outcome = 'created', target_id = lead.id, external_id = reference,
+  set outcome = 'created', target_id = lead.id, external_id = reference, first_id = began, last_id = private.uuid_v7(),
     -- After the triggers: whoever it was given to, it is as the import leaves it.
     version_after = (select l.version from public.leads l where l.id = lead.id)
   where r.import_id = p_import_id and r.row_no = p_row;
@@ -110,6 +111,8 @@ begin
 
       update private.import_rows r
       set outcome = 'failed',
+        first_id = private.uuid_v7(),
+        last_id = private.uuid_v7(),
         code = case when sqlstate like 'PT4%' then split_part(said, ':', 1) else 'row_refused' end,
         detail = case when sqlstate like 'PT4%' then null else nullif(what, '') end
       where r.import_id = p_import_id and r.row_no = p_row;
@@ -185,14 +188,13 @@ $$;
 
 comment on function private.import_write_new(uuid, integer[], jsonb, jsonb) is 'Writes rows of people nobody knows, each with an owner in p_teams or none and a stage in p_stages, in two statements: what prepare_lead(), recognize_person() and record_first_enquiry() do of each lead is done here of all.';
 
-create function private.import_commit_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+create function private.import_commit_chunk(p_import public.imports, p_from integer, p_to integer, out totals jsonb, out singles integer)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  first_id uuid := private.uuid_v7();
   sees_all boolean := private.gate_all() is not null;
   teams jsonb;
   stages jsonb;
-  part record;
+  fresh integer[];
 begin
   perform set_config('intake.importing', p_import.id::text, true);
 
@@ -208,55 +210,76 @@ begin
 
   select jsonb_object_agg(s.key, case when s.is_won or not s.is_closed then s.position else 0 end) into stages from public.pipeline_stages s;
 
-  -- In the file's order: whoever nobody knows goes with their neighbours, the others one by one.
-  for part in
-    select min(d.row_no) filter (where not d.is_fresh) as alone, array_agg(d.row_no order by d.row_no) filter (where d.is_fresh) as together
-    from (
-      select c.row_no, c.is_fresh, count(*) filter (where not c.is_fresh) over (order by c.row_no) as place
-      from (
-        select r.row_no, (
-          r.decision = 'new'
-          and (r.fields -> 'status' is null or stages ? (r.fields ->> 'status'))
-          and (r.fields -> 'assigned_to' is null or teams ? (r.fields ->> 'assigned_to'))
-          -- Scalars, because a join might be planned for tables as small as they once were.
-          and (select e.id from public.lead_enquiries e where e.source = coalesce(r.fields ->> 'source', 'Import') and e.external_id = r.external_id) is null
-          and (select l.id from public.leads l where l.email = r.email and l.email_slot = 0 and l.deleted_at is null) is null
-          and (select l.id from public.leads l where l.phone = r.phone and l.phone_slot = 0 and l.deleted_at is null) is null
-          and (select i.id from public.lead_identities i where i.value in (r.email, r.phone) limit 1) is null
-        ) as is_fresh
-        from private.import_rows r
-        where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
-        offset 0
-      ) c
-    ) d
-    group by d.place
-    order by d.place
-  loop
-    if part.alone is not null then
-      perform private.import_write_one(p_import.id, part.alone);
-    end if;
+  -- By the dry run they are all different people; whom somebody else wrote since is known, and waits for the end.
+  select array_agg(c.row_no) filter (where c.is_fresh), count(*) filter (where not c.is_fresh) into fresh, singles
+  from (
+    select r.row_no, (
+      r.decision = 'new'
+      and (r.fields -> 'status' is null or stages ? (r.fields ->> 'status'))
+      and (r.fields -> 'assigned_to' is null or teams ? (r.fields ->> 'assigned_to'))
+      -- Scalars, because a join might be planned for tables as small as they once were.
+      and (select e.id from public.lead_enquiries e where e.source = coalesce(r.fields ->> 'source', 'Import') and e.external_id = r.external_id) is null
+      and (select l.id from public.leads l where l.email = r.email and l.email_slot = 0 and l.deleted_at is null) is null
+      and (select l.id from public.leads l where l.phone = r.phone and l.phone_slot = 0 and l.deleted_at is null) is null
+      and (select i.id from public.lead_identities i where i.value in (r.email, r.phone) limit 1) is null
+    ) as is_fresh
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
+    offset 0
+  ) c;
 
-    if part.together is not null then
-      begin
-        perform private.import_write_new(p_import.id, part.together, teams, stages);
-      exception when others then
-        -- One of them is wrong, or somebody else wrote them at this moment: one by one it shows which.
-        if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
-          raise;
-        end if;
+  if fresh is not null then
+    begin
+      perform private.import_write_new(p_import.id, fresh, teams, stages);
 
-        perform private.import_write_one(p_import.id, t.row_no) from unnest(part.together) t (row_no);
-      end;
-    end if;
-  end loop;
+      totals := jsonb_build_object('created', cardinality(fresh));
+    exception when others then
+      -- One of them is wrong, or somebody else wrote them at this moment: one by one it shows which.
+      if sqlstate not like 'PT4%' and sqlstate not like '22%' and sqlstate not like '23%' then
+        raise;
+      end if;
 
-  insert into private.import_chunks (import_id, chunk, first_id, last_id) values (p_import.id, p_chunk, first_id, private.uuid_v7());
+      singles := singles + cardinality(fresh);
+    end;
+  end if;
 
   perform set_config('intake.importing', '', true);
 end
 $$;
 
-comment on function private.import_commit_chunk(public.imports, integer, integer, integer) is 'Writes the rows of a chunk: those of people nobody knows together, the others one by one; a row that is refused is marked and the others stand.';
+comment on function private.import_commit_chunk(public.imports, integer, integer) is 'Writes the rows of a chunk that are people nobody knows, together; answers how many, and how many are left to go one by one.';
+
+create function private.import_commit_singles(p_import public.imports, p_from integer, p_to integer) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  due integer;
+begin
+  perform set_config('intake.importing', p_import.id::text, true);
+
+  for due in
+    select r.row_no
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
+    order by r.row_no
+  loop
+    perform private.import_write_one(p_import.id, due);
+  end loop;
+
+  perform set_config('intake.importing', '', true);
+
+  return (
+    select jsonb_object_agg(o.name, o.rows)
+    from (
+      select case r.outcome when 'enquiry' then 'enquiries' else r.outcome end as name, count(*) as rows
+      from private.import_rows r
+      where r.import_id = p_import.id and r.row_no between p_from and p_to and r.first_id is not null
+      group by r.outcome
+    ) o
+  );
+end
+$$;
+
+comment on function private.import_commit_singles(public.imports, integer, integer) is 'Writes the rows of a chunk that are left, one by one in the file''s order; a row that is refused is marked and the others stand.';
 
 create function private.import_tell_owners(p_import public.imports) returns void
 language plpgsql volatile security definer set search_path = '' as $$
@@ -320,77 +343,117 @@ $$;
 
 comment on function private.import_touched(uuid[], uuid) is 'Which of these leads somebody added something to since the import left them.';
 
-create function private.import_undo_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns void
+create function private.import_undo_singles(p_import public.imports, p_from integer, p_to integer) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   entry private.import_rows;
   lead public.leads;
-  written private.import_chunks;
   since uuid;
-  touched uuid[];
+  became text;
+  totals jsonb;
 begin
-  select * into written from private.import_chunks c where c.import_id = p_import.id and c.chunk = p_chunk;
-
-  if written.chunk is null then
-    return;
-  end if;
-
-  touched := private.import_touched(array(
-    select r.target_id from private.import_rows r
-    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'created'
-  ), written.last_id);
-
   -- The last row first, so that a lead with two of them goes back step by step.
   for entry in
     select r.* from private.import_rows r
-    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome in ('created', 'enquiry')
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'enquiry'
     order by r.row_no desc
   loop
     select * into lead from public.leads l where l.id = entry.target_id for update;
 
+    delete from public.lead_enquiries e where e.lead_id = lead.id and e.external_id = entry.external_id and e.channel = 'import';
+
+    delete from public.notifications n where n.lead_id = lead.id and n.id between entry.first_id and entry.last_id;
+
+    delete from public.activities a where a.entity_id = lead.id and a.type = 'enquiry' and a.id between entry.first_id and entry.last_id;
+
     if lead.id is null then
-      update private.import_rows r set outcome = 'erased' where r.import_id = p_import.id and r.row_no = entry.row_no;
-    elsif entry.outcome = 'created' then
-      if lead.version is distinct from entry.version_after or lead.id = any (touched) then
-        update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
-      else
-        delete from public.leads l where l.id = lead.id;
+      became := 'erased';
+    elsif lead.version = entry.version_after then
+      became := 'withdrawn';
+      since := private.uuid_v7();
 
-        update private.import_rows r set outcome = 'erased', target_id = null where r.import_id = p_import.id and r.row_no = entry.row_no;
-      end if;
+      perform private.restore_row('public.leads', entry.before, format('t.id = %L', lead.id));
+
+      -- Neither the stage it was re-opened to nor the way back is part of its history.
+      delete from public.lead_history h where h.lead_id = lead.id and (h.id between entry.first_id and entry.last_id or h.id > since);
+
+      delete from public.activities a
+      where a.entity_id = lead.id and a.type = 'status_change' and (a.id between entry.first_id and entry.last_id or a.id > since);
     else
-      delete from public.lead_enquiries e where e.lead_id = lead.id and e.external_id = entry.external_id and e.channel = 'import';
-
-      delete from public.notifications n where n.lead_id = lead.id and n.id between written.first_id and written.last_id;
-
-      delete from public.activities a where a.entity_id = lead.id and a.type = 'enquiry' and a.id between written.first_id and written.last_id;
-
-      if lead.version = entry.version_after then
-        since := private.uuid_v7();
-
-        perform private.restore_row('public.leads', entry.before, format('t.id = %L', lead.id));
-
-        -- Neither the stage it was re-opened to nor the way back is part of its history.
-        delete from public.lead_history h where h.lead_id = lead.id and (h.id between written.first_id and written.last_id or h.id > since);
-
-        delete from public.activities a
-        where a.entity_id = lead.id and a.type = 'status_change' and (a.id between written.first_id and written.last_id or a.id > since);
-
-        update private.import_rows r set outcome = 'withdrawn' where r.import_id = p_import.id and r.row_no = entry.row_no;
-
-        -- An earlier row of this import left the lead as it is now again.
-        continue;
-      end if;
+      became := 'kept';
 
       update public.leads l set enquiries_count = greatest(l.enquiries_count - 1, 1) where l.id = lead.id;
-
-      update private.import_rows r set outcome = 'kept', code = 'lead_touched' where r.import_id = p_import.id and r.row_no = entry.row_no;
     end if;
+
+    update private.import_rows r
+    set outcome = became, code = case became when 'kept' then 'lead_touched' end
+    where r.import_id = p_import.id and r.row_no = entry.row_no;
+
+    totals := private.add_counts(totals, jsonb_build_object(became, 1));
   end loop;
+
+  return totals;
 end
 $$;
 
-comment on function private.import_undo_chunk(public.imports, integer, integer, integer) is 'Takes the rows of a chunk back: leads nobody touched are erased, known leads are as they were, the others stay and are named.';
+comment on function private.import_undo_singles(public.imports, integer, integer) is 'Withdraws the enquiries of a chunk, the last first: known leads are as they were; of those somebody has worked on since only the enquiry goes, and they are named.';
+
+create function private.import_undo_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  -- When a chunk was written is in the chunk, when a single row was, in the row.
+  written constant uuid := (select c.last_id from private.import_chunks c where c.import_id = p_import.id and c.chunk = p_chunk);
+  batch record;
+  touched uuid[] := '{}';
+  gone uuid[];
+  kept integer;
+begin
+  -- While they are locked nobody adds anything to them.
+  perform from public.leads l
+  where l.id = any (array(
+    select r.target_id from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'created'
+  ))
+  order by l.id
+  for update;
+
+  for batch in
+    select coalesce(r.last_id, written) as last_id, array_agg(r.target_id) as leads
+    from private.import_rows r
+    where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'created'
+    group by 1
+  loop
+    touched := touched || private.import_touched(batch.leads, batch.last_id);
+  end loop;
+
+  with decided as (
+    update private.import_rows r
+    set outcome = d.outcome, code = case d.outcome when 'kept' then 'lead_touched' end
+    from (
+      select x.row_no,
+        -- Scalars, because a join might be planned for tables as small as they once were.
+        case coalesce((select l.version = x.version_after and l.id <> all (touched) from public.leads l where l.id = x.target_id), true)
+          when true then 'erased' else 'kept'
+        end as outcome
+      from private.import_rows x
+      where x.import_id = p_import.id and x.row_no between p_from and p_to and x.outcome = 'created'
+      offset 0
+    ) d
+    where r.import_id = p_import.id and r.row_no = d.row_no
+    returning r.target_id, r.outcome
+  )
+  select array_agg(d.target_id) filter (where d.outcome = 'erased'), count(*) filter (where d.outcome = 'kept') into gone, kept from decided d;
+
+  delete from public.leads l where l.id = any (gone);
+
+  update private.import_rows r set target_id = null
+  where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'erased' and r.target_id is not null;
+
+  return jsonb_build_object('erased', coalesce(cardinality(gone), 0), 'kept', kept);
+end
+$$;
+
+comment on function private.import_undo_chunk(public.imports, integer, integer, integer) is 'Takes the leads of a chunk back: those nobody touched are erased, the others stay and are named.';
 
 -- Grants
 
@@ -398,8 +461,10 @@ revoke all on function
   private.import_write_row(uuid, integer),
   private.import_write_one(uuid, integer),
   private.import_write_new(uuid, integer[], jsonb, jsonb),
-  private.import_commit_chunk(public.imports, integer, integer, integer),
+  private.import_commit_chunk(public.imports, integer, integer),
+  private.import_commit_singles(public.imports, integer, integer),
   private.import_tell_owners(public.imports),
   private.import_touched(uuid[], uuid),
+  private.import_undo_singles(public.imports, integer, integer),
   private.import_undo_chunk(public.imports, integer, integer, integer)
   from public, anon, authenticated, service_role;

@@ -39,10 +39,30 @@ create function private.announce_changes() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   is_timeline constant boolean := tg_table_name = 'activities';
-  -- How many are still told one by one; of the others only the lists they stand in count.
-  room constant integer := case when private.is_importing() then 0 else 20 - coalesce(nullif(current_setting('intake.announced', true), '')::integer, 0) end;
+  room integer;
   changed record;
 begin
+  -- A deletion asks every table that refers to the row, and mostly there is nothing to set null.
+  if not exists (select from affected) then
+    return null;
+  end if;
+
+  -- Of an import only the lists count.
+  if is_timeline and private.is_importing() then
+    for changed in
+      select distinct l.team_id, case when l.team_id is null then l.assigned_to end as owner_id
+      from affected a
+      join public.leads l on l.id = a.lead_id
+    loop
+      perform private.announce('leads', null, null, changed.team_id, changed.owner_id);
+    end loop;
+
+    return null;
+  end if;
+
+  -- How many are still told one by one; of the others only the lists they stand in count.
+  room := case when private.is_importing() then 0 else 20 - coalesce(nullif(current_setting('intake.announced', true), '')::integer, 0) end;
+
   for changed in
     select distinct
       case when r.n <= room then r.id end as id, case when r.n <= room then r.lead_id end as lead_id, r.team_id,

@@ -98,9 +98,9 @@ select lives_ok(format('select public.import_dry_run(%L)', id), 'the dry run beg
 
 select pg_temp.as_service();
 
-select is(private.import_step(id, 7) ->> 'next', '1', 'a chunk that is not due does nothing') from started;
+select is(private.import_step(id), '{"status": "checking", "is_over": false}'::jsonb, 'the only chunk is done') from started;
 
-select is(private.import_step(id, 1) ->> 'status', 'checked', 'the only one is done') from started;
+select is(private.import_step(id), '{"status": "checked", "is_over": true}'::jsonb, 'and the file compared with itself') from started;
 
 select is((select counts from public.imports where id = (select id from started)), '{"new": 1, "enquiry": 1, "duplicate": 1, "invalid": 3}'::jsonb, 'and every row decided about');
 
@@ -130,7 +130,7 @@ delete from auth.sessions where id = (select manager from sessions);
 
 select pg_temp.as_service();
 
-select is(private.import_step(id, 1), '{"next": null, "status": "stopped"}'::jsonb, 'whoever signed out writes nothing more') from started;
+select is(private.import_step(id), '{"status": "stopped", "is_over": true}'::jsonb, 'whoever signed out writes nothing more') from started;
 
 select results_eq('select status, failure, chunks_done from public.imports where id = (select id from started)', $$values ('stopped', 'permission_denied', 0)$$, 'the import waits for them');
 
@@ -144,9 +144,21 @@ select lives_ok(format('select public.import_commit(%L)', id), 'who comes back g
 
 select pg_temp.as_service();
 
-select is(private.import_step(id, 1) ->> 'next', null, 'the only chunk is written') from started;
+select is(private.import_step(id), '{"status": "committing", "is_over": false}'::jsonb, 'the only chunk is written') from started;
 
-select is(private.import_step(id, 1), '{"next": null, "status": "committed"}'::jsonb, 'and not again') from started;
+select results_eq(
+  'select results, chunks_done, chunks_total from public.imports where id = (select id from started)', $$values ('{"created": 1}'::jsonb, 1, 2)$$,
+  'and whoever is known waits for the end');
+
+select is(private.import_step(id), '{"status": "committing", "is_over": false}'::jsonb, 'where they go one by one') from started;
+
+select is(private.import_step(id), '{"status": "committed", "is_over": true}'::jsonb, 'and then it is over') from started;
+
+select is(private.import_step(id), '{"status": "committed", "is_over": true}'::jsonb, 'and not again') from started;
+
+select results_eq(
+  'select results, chunks_done, chunks_total from public.imports where id = (select id from started)', $$values ('{"created": 1, "enquiries": 2}'::jsonb, 2, 2)$$,
+  'every row counts once');
 
 select tests.clear_authentication();
 
@@ -175,7 +187,7 @@ update public.leads set course = 'MBBS' where email = 'asha@imports.test';
 -- Nobody answered them in time: nobody worked on them either.
 select private.record_activity('escalated', 'Escalated to Managers', null, p_lead_id => l.id, p_actor_id => null) from public.leads l where l.source = 'Imports test';
 
-select is(private.import_touched(array(select id from public.leads where source = 'Imports test'), (select last_id from private.import_chunks where import_id = (select id from started))), '{}',
+select is(private.import_touched(array(select id from public.leads where source = 'Imports test'), (select last_id from private.import_rows where import_id = (select id from started) and last_id is not null order by last_id desc limit 1)), '{}',
   'a lead of which only lateness was told is untouched');
 
 select pg_temp.as_manager();
@@ -184,7 +196,11 @@ select lives_ok(format('select public.import_undo(%L)', id), 'the undo begins') 
 
 select pg_temp.as_service();
 
-select is(private.import_step(id, 1) ->> 'status', 'undone', 'and ends') from started;
+select is(private.import_step(id), '{"status": "undoing", "is_over": false}'::jsonb, 'with what went one by one') from started;
+
+select is(private.import_step(id), '{"status": "undoing", "is_over": false}'::jsonb, 'the chunk after it') from started;
+
+select is(private.import_step(id), '{"status": "undone", "is_over": true}'::jsonb, 'and ends') from started;
 
 select tests.clear_authentication();
 

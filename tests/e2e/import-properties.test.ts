@@ -91,10 +91,10 @@ async function inWorld(present: Known[], work: (world: World) => Promise<void>):
 
 async function advance({ tx }: World, id: string, to: string): Promise<void> {
   await tx`select from private.import_advance(${id}, ${to})`;
-  for (let chunk: number | null = 1; chunk; ) {
-    const [row]: { step: { next: number | null } }[] = await tx`
-      select private.import_step(${id}, ${chunk}) as step`;
-    chunk = row!.step.next;
+  for (let isOver = false; !isOver; ) {
+    const [row] = await tx<{ step: { is_over: boolean } }[]>`
+      select private.import_step(${id}) as step`;
+    isOver = row!.step.is_over;
   }
 }
 
