@@ -25,7 +25,7 @@ comment on column public.lead_identities.label is 'Whose or which, for example F
 
 create index lead_identities_by_value on public.lead_identities (value, kind);
 
-create index lead_identities_of_lead on public.lead_identities (lead_id);
+create unique index lead_identities_stand_once on public.lead_identities (lead_id, kind, value);
 
 create table public.lead_enquiries (
   id uuid primary key default private.uuid_v7(),
@@ -124,6 +124,28 @@ $$;
 
 comment on function private.find_person(text, text) is 'The live lead that has this e-mail, else this phone, else one of them as a further address; of numbers and addresses that are one person.';
 
+create function private.hold_person(p_email text, p_phone text) returns uuid
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  known uuid;
+begin
+  loop
+    known := private.find_person(p_email, p_phone);
+
+    exit when known is null;
+
+    -- If it was deleted or merged while this waited for it, somebody else may be the person by now.
+    perform from public.leads l where l.id = known and l.deleted_at is null for no key update;
+
+    exit when found;
+  end loop;
+
+  return known;
+end
+$$;
+
+comment on function private.hold_person(text, text) is 'find_person(), and the lead is held until the end of the transaction, so that what is recorded of it stays in sight.';
+
 create function private.record_enquiry(p_lead_id uuid, p_source text, p_channel text, p_external_id text, p_payload jsonb) returns boolean
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -202,9 +224,10 @@ begin
   if tg_op = 'INSERT' then
     perform private.lock_person(new.email, new.phone);
 
-    known := private.find_person(case new.email_slot when 0 then new.email end, case new.phone_slot when 0 then new.phone end);
+    known := private.hold_person(case new.email_slot when 0 then new.email end, case new.phone_slot when 0 then new.phone end);
 
-    if known is null then
+    -- Known as itself, it is what ON CONFLICT is about.
+    if known is null or known = new.id then
       return new;
     end if;
 
@@ -329,6 +352,9 @@ declare
   made boolean := false;
   repeated boolean;
   field text;
+  -- What identifies nobody where families share it.
+  by_email text;
+  by_phone text;
   answers_limit constant integer := 65536;
   known constant text[] := array['salutation', 'first_name', 'last_name', 'name', 'email', 'phone', 'organization', 'website', 'job_title', 'industry', 'gender', 'no_of_employees', 'territory', 'qualification', 'course'];
 begin
@@ -344,6 +370,9 @@ begin
   exception when sqlstate 'PT422' then
     extra := extra || jsonb_build_object('phone', p_fields -> 'phone');
   end;
+
+  by_email := case when coalesce((private.setting('leads.unique_email'))::boolean, true) then person_email end;
+  by_phone := case when coalesce((private.setting('leads.unique_phone'))::boolean, true) then person_phone end;
 
   for field in
     select k
@@ -370,7 +399,7 @@ begin
   where e.source = p_source and e.external_id = p_external_id;
 
   repeated := target is not null;
-  target := coalesce(target, private.find_person(person_email, person_phone));
+  target := coalesce(target, private.hold_person(by_email, by_phone));
 
   if target is null then
     perform set_config('intake.enquiry', jsonb_build_object('channel', p_channel, 'external_id', p_external_id, 'payload', coalesce(p_raw, '{}'))::text, true);
@@ -394,8 +423,8 @@ begin
     end if;
 
     update public.leads l
-    set email = coalesce(l.email, case when private.find_person(person_email, null) is null then person_email end),
-      phone = coalesce(l.phone, case when private.find_person(null, person_phone) is null then person_phone end),
+    set email = coalesce(l.email, case when private.find_person(by_email, null) is null then person_email end),
+      phone = coalesce(l.phone, case when private.find_person(null, by_phone) is null then person_phone end),
       organization = coalesce(l.organization, left(p_fields ->> 'organization', 300)),
       job_title = coalesce(l.job_title, left(p_fields ->> 'job_title', 200)),
       qualification = coalesce(l.qualification, left(p_fields ->> 'qualification', 200)),
@@ -434,6 +463,8 @@ revoke all on function private.find_person(text, text) from public, anon, authen
 
 -- An id that row level security then hides or shows.
 grant execute on function private.find_person(text, text) to authenticated;
+
+revoke all on function private.hold_person(text, text) from public, anon, authenticated, service_role;
 
 revoke all on function private.record_enquiry(uuid, text, text, text, jsonb) from public, anon, authenticated, service_role;
 

@@ -183,6 +183,8 @@ select tests.authenticate_as((select counselor from people));
 
 select isnt_empty($$insert into public.lead_identities (lead_id, kind, value) select id, 'email', 'Second@enquiries.test' from known returning id$$, 'the owner adds an address');
 
+select throws_ok($$insert into public.lead_identities (lead_id, kind, value) select id, 'email', ' SECOND@enquiries.test' from known$$, '23505', null, 'and not twice');
+
 select throws_ok($$update public.lead_identities set value = 'x@enquiries.test'$$, '42501', null, 'none is changed under the hand');
 
 select throws_ok($$select e.payload from public.lead_enquiries e$$, '42501', null, 'what was sent is not readable');
@@ -224,6 +226,35 @@ update public.system_settings set value = 'false' where key = 'leads.unique_emai
 select isnt_empty($$insert into public.leads (name, email) values ('Sister', 'known@enquiries.test') returning id$$, 'where families share an address, each enquiry of it is a lead');
 
 select isnt_empty($$insert into public.leads (name, email) values ('Brother', 'known@enquiries.test') returning id$$, 'however many they are');
+
+-- Where families share a phone, one that was somebody's alone before is nobody's alone from then on.
+
+insert into public.leads (name, phone) values ('Elder Brother', '+919833300001');
+
+update public.system_settings set value = 'false' where key = 'leads.unique_phone';
+
+select results_eq(
+  $$select is_new from pg_temp.ingest('family-1', '{"name": "Younger Sister", "phone": "98333 00001"}')$$, 'values (true)',
+  'an enquiry from outside by a shared phone is a lead of its own, as one by hand is');
+
+select is((select array_agg(l.name order by l.lead_no) from public.leads l where l.phone = '+919833300001'), array['Elder Brother', 'Younger Sister'], 'and has the phone too');
+
+update public.system_settings set value = 'true' where key in ('leads.unique_phone', 'leads.unique_email');
+
+-- Written again by its id
+
+insert into public.leads (id, name, email) values ('6f1f2a52-0000-4000-8000-0000000000e1', 'Put Once', 'put@enquiries.test');
+
+insert into public.leads (id, name, email) values ('6f1f2a52-0000-4000-8000-0000000000e1', 'Put Twice', 'put@enquiries.test')
+on conflict (id) do update set name = excluded.name, email = excluded.email;
+
+select results_eq(
+  $$select l.name, l.enquiries_count from public.leads l where l.email = 'put@enquiries.test'$$, $$values ('Put Twice', 1)$$,
+  'a lead put again is changed, and has not enquired');
+
+select throws_ok(
+  $$insert into public.leads (id, name, email) values ('6f1f2a52-0000-4000-8000-0000000000e1', 'Put Thrice', 'put@enquiries.test')$$, '23505', null,
+  'and is not inserted twice');
 
 select * from finish();
 

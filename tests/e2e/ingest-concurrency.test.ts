@@ -1,5 +1,6 @@
 /** Enquiries that come several times and at the same time: one live lead per person, none lost. */
 import fc from "fast-check";
+import type postgres from "postgres";
 import { afterAll, describe, expect, it } from "vitest";
 import { connect } from "../helpers/database.ts";
 
@@ -127,6 +128,66 @@ describe("a person whose addresses are changed while they enquire", () => {
     }
     expect(refusals.filter((code) => code !== "23505" && code !== "PT409")).toEqual([]);
   });
+});
+
+describe("a person whose lead goes while they enquire", () => {
+  /** Does something, and commits when the other waits for it. */
+  async function meanwhile(
+    work: (tx: postgres.TransactionSql) => Promise<unknown>,
+    other: () => PromiseLike<unknown>,
+  ): Promise<void> {
+    let waiting: PromiseLike<unknown> | undefined;
+    await sql.begin(async (tx) => {
+      const [me] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+      await work(tx);
+      waiting = Promise.resolve(other());
+      const waits = async () => {
+        const [found] = await sql<{ is_so: boolean }[]>`
+          select exists (select from pg_stat_activity a where ${me!.pid} = any (pg_blocking_pids(a.pid))) as is_so`;
+        return found!.is_so;
+      };
+      await expect.poll(waits, { timeout: 10_000, interval: 20 }).toBe(true);
+    });
+    await waiting;
+  }
+
+  const ways = {
+    "from outside": (of: ReturnType<typeof people>) =>
+      ingest({ source: "Website", externalId: of.id(1), phone: of.phone(0) }),
+    "by hand": (of: ReturnType<typeof people>) =>
+      sql`insert into public.leads (name, phone) values ('By hand', ${of.phone(0)})`,
+  };
+
+  it.each(Object.entries(ways))("is a new lead, %s, if theirs was deleted", async (_, enquire) => {
+    const of = people();
+    const first = await ingest({ source: "Website", externalId: of.id(0), phone: of.phone(0) });
+    await meanwhile(
+      (tx) => tx`update public.leads set deleted_at = now() where id = ${first.id}`,
+      () => enquire(of),
+    );
+    const leads = await liveLeads(of, 1);
+    expect(leads).toHaveLength(1);
+    expect(leads[0]!.id).not.toBe(first.id);
+  });
+
+  it.each(Object.entries(ways))(
+    "is the lead, %s, that theirs was merged into",
+    async (_, enquire) => {
+      const of = people();
+      const target = await ingest({ source: "Website", externalId: of.id(2), email: of.email(0) });
+      const first = await ingest({ source: "Website", externalId: of.id(0), phone: of.phone(0) });
+      await meanwhile(
+        async (tx) => {
+          await tx`update public.leads set deleted_at = now(), merged_into = ${target.id} where id = ${first.id}`;
+          await tx`update public.leads set phone = ${of.phone(0)} where id = ${target.id}`;
+        },
+        () => enquire(of),
+      );
+      expect(await liveLeads(of, 1)).toMatchObject([{ id: target.id }]);
+      const [kept] = await sql`select enquiries_count from public.leads where id = ${target.id}`;
+      expect(kept).toEqual({ enquiries_count: 2 });
+    },
+  );
 });
 
 describe("any mixture", () => {
