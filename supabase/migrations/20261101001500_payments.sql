@@ -202,6 +202,44 @@ $$;
 
 comment on function private.check_amount(numeric, text) is 'Refuses an amount that cannot be paid: nothing, less, or parts of a yen. Error: amount_invalid.';
 
+create function private.lock_payment(p_payment_id uuid) returns public.payments
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments;
+begin
+  -- The student first, as whoever gives the student to somebody else does, so that they wait instead of deadlocking.
+  perform from public.students s
+  where s.id = (select p.student_id from public.payments p where p.id = p_payment_id)
+  for no key update;
+
+  select * into payment from public.payments p where p.id = p_payment_id for update;
+
+  return payment;
+end
+$$;
+
+comment on function private.lock_payment(uuid) is 'Holds a payment, and its student, until the end of the transaction.';
+
+create function private.payment_in_reach(p_payment_id uuid, p_permission text) returns public.payments
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  payment public.payments;
+begin
+  perform private.require_permission(p_permission);
+
+  payment := private.lock_payment(p_payment_id);
+
+  if payment.id is null
+    or not (private.gate_all() is not null or coalesce(payment.team_id = any (private.gate_team()), false) or coalesce(payment.assigned_to = private.gate_own(), false)) then
+    perform private.fail('not_found', 'payment');
+  end if;
+
+  return payment;
+end
+$$;
+
+comment on function private.payment_in_reach(uuid, text) is 'A payment that the caller sees, held until the end of the transaction, if they hold the permission. Errors: permission_denied, not_found.';
+
 -- Triggers
 
 create function private.prepare_payment() returns trigger
@@ -365,6 +403,8 @@ grant insert (id, lead_id, student_id, amount, currency, payment_method, payment
   on public.payments to authenticated, service_role;
 
 revoke all on function
+  private.lock_payment(uuid),
+  private.payment_in_reach(uuid, text),
   private.currency_exponent(text),
   private.check_amount(numeric, text),
   private.prepare_payment(),
@@ -390,4 +430,5 @@ join public.permissions p on
 insert into public.error_codes (code, sqlstate, message, hint) values
   ('amount_invalid', 'PT422', 'This amount cannot be paid.', 'Send an amount above zero, in an ISO 4217 currency, with no more digits than the currency has.'),
   ('payment_is_fixed', 'PT409', 'The amount of this payment cannot be changed any more.', 'Cancel it and ask for another.'),
-  ('payment_transition_forbidden', 'PT409', 'A payment cannot go from this status to that one.', 'Refund what was paid.');
+  ('payment_transition_forbidden', 'PT409', 'A payment cannot go from this status to that one.', 'Refund what was paid.'),
+  ('payment_is_not_open', 'PT409', 'This payment is not waiting to be paid.', 'Read its status.');
