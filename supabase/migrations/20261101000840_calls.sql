@@ -186,7 +186,7 @@ begin
   end if;
 
   -- The clock of a device may be ahead a little.
-  if is_new and greatest(new.started_at, new.ended_at, new.started_at + make_interval(secs => coalesce(new.duration, 0))) > at + interval '5 minutes' then
+  if is_new and greatest(new.started_at, new.ended_at) > at + interval '5 minutes' then
     perform private.fail('argument_invalid', 'started_at or ended_at is yet to come; one that is planned has scheduled_at');
   end if;
 
@@ -215,7 +215,8 @@ begin
         -- Two of the three say the third; times are believed before a duration. What was logged with neither was not measured.
         new.duration := coalesce(new.duration, case when new.status = 'missed' or (is_new and new.ended_at is null) then 0 end);
 
-        if new.started_at is null then
+        -- What would last until later was told by when it ended.
+        if new.started_at is null or (is_new and new.ended_at is null and new.started_at > at - make_interval(secs => new.duration)) then
           new.started_at := coalesce(new.ended_at, at) - make_interval(secs => coalesce(new.duration, 0));
         end if;
 

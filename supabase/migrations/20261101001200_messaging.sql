@@ -488,13 +488,14 @@ create function public.interaction_log(
   p_direction text default 'outbound',
   p_at timestamptz default null,
   p_duration integer default null,
-  p_details jsonb default '{}'
+  p_details jsonb default '{}',
+  p_id uuid default null
 ) returns setof public.interactions
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   target uuid := private.find_lead(p_lead_id);
   kind text := lower(btrim(p_type));
-  made uuid := private.uuid_v7();
+  made uuid := coalesce(p_id, private.uuid_v7());
 begin
   if kind is null or kind not in ('note', 'email', 'sms', 'whatsapp', 'call', 'meeting', 'letter', 'chat') then
     perform private.fail('argument_invalid', 'p_type is note, email, sms, whatsapp, call, meeting, letter or chat');
@@ -513,28 +514,35 @@ begin
       perform private.fail('argument_invalid', 'p_content');
     end if;
 
-    insert into public.notes (id, lead_id, title, content) values (made, target, p_subject, p_content);
+    insert into public.notes (id, lead_id, title, content) values (made, target, p_subject, p_content)
+    on conflict (id) do nothing;
   elsif kind = 'call' then
     insert into public.calls (id, lead_id, type, outcome, notes, scheduled_at, started_at, duration)
     values (
       made, target, lower(btrim(p_direction)), p_details ->> 'outcome', nullif(concat_ws(E'\n', p_subject, p_content), ''),
       case when p_at > now() then p_at end, case when p_at <= now() then p_at end,
       case when p_at > now() then null else coalesce(p_duration, 0) end
-    );
+    )
+    on conflict (id) do nothing;
   else
     insert into public.communications (id, lead_id, type, direction, subject, content, scheduled_at, sent_at, channel_specific_data)
     values (
       made, target, kind, p_direction, p_subject, p_content,
       case when p_at > now() then p_at end, case when p_at <= now() then p_at end,
       coalesce(p_details, '{}') || case when p_duration is null then '{}' else jsonb_build_object('duration', p_duration) end
-    );
+    )
+    on conflict (id) do nothing;
   end if;
 
-  return query select i.* from public.interactions i where i.id = made;
+  return query select i.* from public.interactions i where i.id = made and i.lead_id = target;
+
+  if not found then
+    perform private.fail('argument_invalid', 'p_id is that of something else');
+  end if;
 end
 $$;
 
-comment on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) is 'Logs what happened with a lead (by id or number): a note, a message (email, sms, whatsapp, letter, chat), a call or a meeting, at p_at (now if left out; calls and meetings may be yet to come), p_duration in seconds, p_details {outcome} of a call. A call goes to calls, a note to notes, the rest to communications. Sends nothing. Returns the row of interactions. Errors: lead_not_found, argument_invalid. Answers D3-013.';
+comment on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb, uuid) is 'Logs what happened with a lead (by id or number): a note, a message (email, sms, whatsapp, letter, chat), a call or a meeting, at p_at (now if left out; calls and meetings may be yet to come; a note is always of now), p_duration in seconds, p_details {outcome} of a call. With p_id, an id made by the client, it is logged once however often it is sent, as over a bad connection. A call goes to calls, a note to notes, the rest to communications. Sends nothing. Returns the row of interactions. Errors: lead_not_found, argument_invalid. Answers D3-013.';
 
 create function public.lead_360(p_lead_id text) returns jsonb
 language plpgsql stable security invoker set search_path = '' as $$
@@ -603,9 +611,9 @@ revoke all on function private.communication_title(text, text) from public, anon
 
 revoke all on function private.record_communication() from public, anon, authenticated, service_role;
 
-revoke all on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) from public, anon, authenticated, service_role;
+revoke all on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb, uuid) from public, anon, authenticated, service_role;
 
-grant execute on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb) to authenticated;
+grant execute on function public.interaction_log(text, text, text, text, text, timestamptz, integer, jsonb, uuid) to authenticated;
 
 revoke all on function public.lead_360(text) from public, anon, authenticated, service_role;
 

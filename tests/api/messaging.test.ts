@@ -1,4 +1,5 @@
 /** Communications and interactions, logged and listed as the documents ask for them. */
+import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   type CommunicationUpdate,
@@ -94,6 +95,28 @@ describe("logging", () => {
       "Note Added",
       "WhatsApp Sent",
     ]);
+  });
+
+  it("logs what is sent again over a bad connection once, and nothing under another's id", async () => {
+    const lead = await addLead();
+    const other = await addLead();
+    for (const p_type of ["call", "meeting", "note"]) {
+      const said = { p_lead_id: lead.id, p_type, p_content: unique("Said"), p_id: randomUUID() };
+      const log = () => counselor.client.rpc("interaction_log", said).single();
+      const answers = await Promise.all([log(), log(), log()]);
+      for (const { data } of answers) expect(data).toEqual(answers[0].data);
+      expect(interactionSchema.parse(answers[0].data)).toMatchObject({
+        id: said.p_id,
+        type: p_type,
+      });
+      const elsewhere = { ...said, p_lead_id: other.id };
+      expectError(await counselor.client.rpc("interaction_log", elsewhere), {
+        code: "PT422",
+        details: "argument_invalid",
+      });
+    }
+    const logged = counselor.client.from("interactions").select("type").eq("lead_id", lead.id);
+    expect(expectData(await logged)).toHaveLength(3);
   });
 
   it("[D1-023] moves when somebody last dealt with the lead", async () => {

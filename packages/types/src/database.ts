@@ -9492,6 +9492,7 @@ export type Database = {
           p_details?: Json;
           p_direction?: string;
           p_duration?: number;
+          p_id?: string;
           p_lead_id: string;
           p_subject?: string;
           p_type: string;

@@ -143,6 +143,8 @@ export const interactionLogSchema = z.strictObject({
   /** In seconds. */
   p_duration: z.number().int().min(0).max(86_400).optional(),
   p_details: detailsSchema.optional(),
+  /** Made by the client, so that what is sent again is logged once. */
+  p_id: z.uuid().optional(),
 });
 
 export type InteractionLog = z.infer<typeof interactionLogSchema>;

@@ -63,11 +63,12 @@ export const messaging: ModuleExpectations = {
         "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
       ],
     },
-    "public.interaction_log(text,text,text,text,text,timestamp with time zone,integer,jsonb)": {
-      execute: [
-        `select public.interaction_log('${ids.lead}', 'meeting', 'x')`,
-        "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
-      ],
-    },
+    "public.interaction_log(text,text,text,text,text,timestamp with time zone,integer,jsonb,uuid)":
+      {
+        execute: [
+          `select public.interaction_log('${ids.lead}', 'meeting', 'x')`,
+          "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
+        ],
+      },
   },
 };
