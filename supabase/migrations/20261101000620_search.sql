@@ -45,7 +45,9 @@ declare
   has_text text;
   words tsquery;
   filter text := '';
-  first_kind integer := coalesce((p_after ->> 'kind')::integer, 1);
+  -- lead-1, lead 1 and, of fewer digits than a phone number's end, 1 alone.
+  number constant text := ltrim(substring(query from '^(?:lead[ -]?)?([0-9]{1,15})$'), '0');
+  first_kind integer := 1;
   kinds text[] := '{}';
   condition text;
   after text;
@@ -66,9 +68,30 @@ begin
     perform private.fail('argument_invalid', 'p_query has 2 to 200 characters, p_limit is 1 to 100, p_after is a cursor, p_filter names status, source, assigned_to, tags or custom_fields');
   end if;
 
+  if p_after is not null then
+    begin
+      first_kind := p_after ->> 'kind';
+
+      perform (p_after ->> 'created_at')::timestamptz, (p_after ->> 'id')::uuid;
+    exception when data_exception then
+      first_kind := null;
+    end;
+
+    if first_kind is null or first_kind not between 1 and 4 then
+      perform private.fail('argument_invalid', 'p_after is the cursor of the last row of the page before');
+    end if;
+  end if;
+
+  if p_filter is not null and (
+    coalesce(jsonb_typeof(p_filter -> 'tags'), 'null') not in ('array', 'null') or coalesce(jsonb_typeof(p_filter -> 'custom_fields'), 'null') not in ('object', 'null')
+    or p_filter ->> 'assigned_to' !~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'
+  ) then
+    perform private.fail('argument_invalid', 'tags of p_filter is a list, custom_fields an object, assigned_to an id');
+  end if;
+
   -- What is typed says where to look: a key finds its lead, seven digits and more the numbers that end so,
   -- fewer a part of one, words find the rest.
-  is_key := query ~ '^lead-[0-9]+$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 7);
+  is_key := query ~ '^lead[ -]?[0-9]{1,15}$' or query ~ '^[^ ]+@[^ ]+\.[^ ]+$' or (is_number and length(digits) >= 7);
 
   if is_number and length(digits) >= 10 then
     begin
@@ -81,8 +104,8 @@ begin
   end if;
 
   -- Keys have indexes of their own and few hits: plans that are kept serve.
-  if query ~ '^lead-[0-9]+$' then
-    keyed := array(select x.id from public.leads x where x.lead_id = upper(query));
+  if number is not null and (not is_number or length(digits) < 7) then
+    keyed := array(select x.id from public.leads x where x.lead_id = 'LEAD-' || lpad(number, greatest(3, length(number)), '0'));
   elsif is_key and is_number and length(digits) < 10 then
     keyed := array(
       select x.id from public.leads x
@@ -150,7 +173,7 @@ begin
   end if;
 
   kinds := array[
-    case when is_key then 'l.id = any ($5)' end,
+    case when is_key or cardinality(keyed) > 0 then 'l.id = any ($5)' end,
     has_text,
     case when not is_number then format(
       'l.id in (select n.lead_id from public.notes n where n.deleted_at is null and (not n.is_private or n.author_id = $4) and to_tsvector(''simple'', n.content) @@ $3) and not (%s)', has_text
@@ -159,7 +182,8 @@ begin
   ];
 
   for kind in first_kind .. 4 loop
-    condition := kinds[kind];
+    -- Who was found by number is not found again.
+    condition := kinds[kind] || case when kind > 1 and cardinality(keyed) > 0 then ' and l.id <> all ($5)' else '' end;
     continue when condition is null;
 
     -- After a key only text is looked for, and only if the key is nobody's; near misses are for when
@@ -224,7 +248,7 @@ begin
 end
 $$;
 
-comment on function public.search_leads(text, integer, jsonb, jsonb) is 'Leads the caller may see, by number, e-mail, phone (also its last digits), fragments of name and organisation, words of notes, and names spelt nearly so; keys first, then text, notes and near misses, each newest first. p_filter {status, source, assigned_to, tags[], custom_fields{}} narrows. matched says by what (key, text, note, similar), rank how well (0 to 1); the cursor of the last row as p_after gives the next page. Errors: argument_invalid, account_inactive. Answers D2-035, D3-061, D4-030.';
+comment on function public.search_leads(text, integer, jsonb, jsonb) is 'Leads the caller may see, by number (LEAD-042, lead 42 or 42), e-mail, phone (also its last digits), fragments of name and organisation, words of notes, and names spelt nearly so; keys first, then text, notes and near misses, each newest first. p_filter {status, source, assigned_to, tags[], custom_fields{}} narrows. matched says by what (key, text, note, similar), rank how well (0 to 1); the cursor of the last row as p_after gives the next page. Errors: argument_invalid, account_inactive. Answers D2-035, D3-061, D4-030.';
 
 -- Grants
 

@@ -36,6 +36,13 @@ from (values
 
 select is(pg_temp.found((select l.lead_id from public.leads l where l.email = 'zenobia@search.test')), array['Zenobia Quartermain by key'], 'the number finds its lead');
 
+select is(
+  (pg_temp.found(replace((select l.lead_id from public.leads l where l.email = 'zenobia@search.test'), given, wanted)))[1], 'Zenobia Quartermain by key', format('also with %L for %L', wanted, given))
+from (values ('LEAD-', 'lead '), ('LEAD-', 'Lead'), ('LEAD-', 'lead-000'), ('LEAD-', '')) t (given, wanted);
+
+select is(
+  (select count(*) from public.search_leads(right((select l.phone from public.leads l where l.email = 'zenobia@search.test'), 6))), 1::bigint, 'who is found by other digits is found once');
+
 select is(pg_temp.found(query), array['Fifty%Off Under_score by text'], format('"%s" is no wildcard', query)) from unnest(array['fifty%', 'under_', '%off']) query;
 
 select is(pg_temp.found('%%'), '{}', 'wildcards alone find nothing');
@@ -49,7 +56,10 @@ from (values
 ) t (filter, wanted);
 
 select throws_ok(format('select * from public.search_leads(%s)', arguments), 'PT422', null, format('(%s) is refused', arguments))
-from unnest(array[$$'x'$$, $$null$$, $$'zenobia', 0$$, $$'zenobia', 101$$, $$'zenobia', 10, '[]'$$, $$'zenobia', 10, '{"kind": 1}'$$, $$'zenobia', 10, null, '{"name": "x"}'$$]) arguments;
+from unnest(array[$$'x'$$, $$null$$, $$'zenobia', 0$$, $$'zenobia', 101$$, $$'zenobia', 10, '[]'$$, $$'zenobia', 10, '{"kind": 1}'$$, $$'zenobia', 10, null, '{"name": "x"}'$$,
+  $$'zenobia', 10, '{"kind": "x", "created_at": "2026-01-01", "id": "00000000-0000-4000-8000-000000000001"}'$$, $$'zenobia', 10, '{"kind": 9, "created_at": "2026-01-01", "id": "00000000-0000-4000-8000-000000000001"}'$$,
+  $$'zenobia', 10, '{"kind": 2, "created_at": "x", "id": "00000000-0000-4000-8000-000000000001"}'$$, $$'zenobia', 10, '{"kind": 2, "created_at": "2026-01-01", "id": "x"}'$$,
+  $$'zenobia', 10, null, '{"assigned_to": "x"}'$$, $$'zenobia', 10, null, '{"tags": "vip"}'$$, $$'zenobia', 10, null, '{"custom_fields": []}'$$]) arguments;
 
 -- Notes
 
