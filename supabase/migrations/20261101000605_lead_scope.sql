@@ -46,26 +46,69 @@ comment on function private.copy_lead_scope() is 'BEFORE trigger of a table that
 create function private.propagate_lead_scope() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
+  noted text := coalesce(current_setting('intake.moved_leads', true), '');
+  children regclass[];
   child regclass;
+  moved record;
 begin
-  for child in
-    select owner.attrelid::regclass
-    from pg_catalog.pg_attribute owner
-    join pg_catalog.pg_attribute lead on lead.attrelid = owner.attrelid and lead.attname = 'lead_id' and not lead.attisdropped
-    join pg_catalog.pg_class c on c.oid = owner.attrelid and c.relkind in ('r', 'p')
-    where owner.attname = 'lead_owner_id' and not owner.attisdropped and c.relnamespace = 'public'::regnamespace
-    order by c.relname
+  if tg_level = 'ROW' then
+    noted := concat_ws(',', nullif(noted, ''), new.id);
+
+    -- A hundred go together, the rest when the statement ends.
+    if length(noted) < 3700 then
+      perform set_config('intake.moved_leads', noted, true);
+
+      return null;
+    end if;
+  elsif noted = '' then
+    return null;
+  end if;
+
+  -- First, because what follows may move leads too.
+  perform set_config('intake.moved_leads', '', true);
+
+  -- By way of the keys that point at leads, which an index finds.
+  select array_agg(c.oid order by c.relname) into children
+  from pg_catalog.pg_class c
+  where c.oid in (select t.tgconstrrelid from pg_catalog.pg_trigger t where t.tgrelid = 'public.leads'::regclass)
+    and c.relnamespace = 'public'::regnamespace and not c.relispartition
+    and exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'lead_id')
+    and exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'lead_owner_id');
+
+  for moved in
+    select l.assigned_to, l.team_id, array_agg(l.id) as ids
+    from public.leads l
+    where l.id = any (string_to_array(noted, ',')::uuid[])
+    group by l.assigned_to, l.team_id
   loop
-    execute format(
-      'update %s set lead_owner_id = $1, team_id = $2 where lead_id = $3 and (lead_owner_id, team_id) is distinct from ($1, $2)', child
-    ) using new.assigned_to, new.team_id, new.id;
+    foreach child in array children loop
+      execute format(
+        'update %s set lead_owner_id = $1, team_id = $2 where lead_id = any ($3) and (lead_owner_id, team_id) is distinct from ($1, $2)', child
+      ) using moved.assigned_to, moved.team_id, moved.ids;
+    end loop;
+
+    update public.contacts c
+    set assigned_to = moved.assigned_to, team_id = moved.team_id
+    where c.lead_id = any (moved.ids) and (c.assigned_to, c.team_id) is distinct from (moved.assigned_to, moved.team_id);
+
+    update public.students s
+    set assigned_to = moved.assigned_to, team_id = moved.team_id
+    where s.lead_id = any (moved.ids) and (s.assigned_to, s.team_id) is distinct from (moved.assigned_to, moved.team_id);
+
+    update public.deals d
+    set assigned_to = moved.assigned_to, team_id = moved.team_id
+    where d.lead_id = any (moved.ids) and (d.assigned_to, d.team_id) is distinct from (moved.assigned_to, moved.team_id);
+
+    update public.payments p
+    set assigned_to = moved.assigned_to, team_id = moved.team_id
+    where p.lead_id = any (moved.ids) and (p.assigned_to, p.team_id) is distinct from (moved.assigned_to, moved.team_id);
   end loop;
 
   return null;
 end
 $$;
 
-comment on function private.propagate_lead_scope() is 'Keeps the copies of a lead''s owner and team in every table of public that has lead_owner_id.';
+comment on function private.propagate_lead_scope() is 'Keeps the copies of a lead''s owner and team in every table of public that has lead_owner_id and a key to leads, and takes contacts, students, deals and payments where their lead goes. Row by row it notes the leads, at the end of the statement, or after a hundred of them, it moves what hangs on them.';
 
 create function private.team_of_assignee(p_user_id uuid) returns uuid
 language plpgsql stable security definer set search_path = '' as $$
@@ -127,40 +170,15 @@ $$;
 
 comment on function private.follow_lead() is 'What hangs on a lead belongs to whom the lead belongs to; without one to a person, by default to whoever enters it, and to their team.';
 
-create function private.propagate_lead_to_people() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  update public.contacts c
-  set assigned_to = new.assigned_to, team_id = new.team_id
-  where c.lead_id = new.id and (c.assigned_to, c.team_id) is distinct from (new.assigned_to, new.team_id);
-
-  update public.students s
-  set assigned_to = new.assigned_to, team_id = new.team_id
-  where s.lead_id = new.id and (s.assigned_to, s.team_id) is distinct from (new.assigned_to, new.team_id);
-
-  update public.deals d
-  set assigned_to = new.assigned_to, team_id = new.team_id
-  where d.lead_id = new.id and (d.assigned_to, d.team_id) is distinct from (new.assigned_to, new.team_id);
-
-  update public.payments p
-  set assigned_to = new.assigned_to, team_id = new.team_id
-  where p.lead_id = new.id and (p.assigned_to, p.team_id) is distinct from (new.assigned_to, new.team_id);
-
-  return null;
-end
-$$;
-
-comment on function private.propagate_lead_to_people() is 'Contacts, students, deals and payments of a lead go where it goes.';
-
 -- Triggers
 
 create trigger propagate_lead_scope after update of assigned_to, team_id on public.leads
   for each row when ((old.assigned_to, old.team_id) is distinct from (new.assigned_to, new.team_id))
   execute function private.propagate_lead_scope();
 
-create trigger propagate_lead_to_people after update of assigned_to, team_id on public.leads
-  for each row when ((old.assigned_to, old.team_id) is distinct from (new.assigned_to, new.team_id))
-  execute function private.propagate_lead_to_people();
+-- Without transition tables, which would allow no columns and so be kept for every update of a lead.
+create trigger propagate_lead_scopes after update of assigned_to, team_id on public.leads
+  for each statement execute function private.propagate_lead_scope();
 
 -- Grants
 
@@ -171,5 +189,3 @@ revoke all on function private.propagate_lead_scope() from public, anon, authent
 revoke all on function private.team_of_assignee(uuid) from public, anon, authenticated, service_role;
 
 revoke all on function private.follow_lead() from public, anon, authenticated, service_role;
-
-revoke all on function private.propagate_lead_to_people() from public, anon, authenticated, service_role;

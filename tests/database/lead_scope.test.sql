@@ -128,7 +128,43 @@ select is(
   (select count(*)::int from public.activities a, given g where a.entity_id in (g.contact, g.student, g.deal)), 0, 'nor of its timeline'
 );
 
+-- Many at once
+
+select tests.clear_authentication();
+
+create table public.scope_children (lead_id uuid references public.leads (id), lead_owner_id uuid, team_id uuid);
+
+create temp table many on commit drop as
+with made as (insert into public.leads (name, assigned_to) select 'Many', p.counselor from generate_series(1, 150), people p returning id, assigned_to, team_id)
+select * from made;
+
+insert into public.scope_children select m.id, m.assigned_to, m.team_id from many m;
+
+insert into public.deals (name, lead_id) select 'Many', m.id from many m;
+
+create function pg_temp.scans() returns bigint language sql as $$
+  select seq_scan from pg_stat_xact_user_tables where relid = 'public.scope_children'::regclass;
+$$;
+
+create temp table scans on commit drop as select pg_temp.scans() as before;
+
+update public.leads set assigned_to = (select stranger from people) where id in (select id from many);
+
+select is(pg_temp.scans() - before, 2::bigint, 'what hangs on many leads is moved together, by the hundred') from scans;
+
+update public.leads set status = 'contacted' where id in (select id from many);
+
+update public.leads set team_id = team_id where id in (select id from many);
+
+select is(pg_temp.scans() - before, 2::bigint, 'which no other change asks for') from scans;
+
+select results_eq(
+  format('select distinct lead_owner_id, team_id from %s', name), 'select p.stranger, t.b from people p, teams t', format('and all of it, in %s', what)
+) from (values ('public.scope_children', 'a table that is new'), ('(select d.assigned_to as lead_owner_id, d.team_id from public.deals d where d.name = ''Many'') d', 'one of people')) t (name, what);
+
 -- Deleting
+
+select tests.authenticate_as((select stranger from people));
 
 select is(
   (tests.refused(format('select public.soft_delete(%L, %L)', t.name, t.id))).state, 'PT404', format('another team deletes no %s', t.name)
