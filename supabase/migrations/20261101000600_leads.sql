@@ -241,12 +241,13 @@ begin
       end if;
     end if;
 
-    if nullif(new.currency, '') is null then
-      new.currency := coalesce(private.setting('organization.currency') #>> '{}', 'INR');
-    end if;
   else
     new.version := old.version + 1;
     new.updated_at := clock_timestamp();
+  end if;
+
+  if tg_op = 'INSERT' or new.currency is distinct from old.currency then
+    new.currency := coalesce(nullif(upper(btrim(new.currency)), ''), private.setting('organization.currency') #>> '{}', 'INR');
   end if;
 
   if tg_op = 'INSERT' or (new.name, new.first_name, new.last_name) is distinct from (old.name, old.first_name, old.last_name) then
@@ -483,7 +484,7 @@ select
   l.status,
   l.source,
   l.score,
-  l.last_interaction_at::date as "lastInteraction",
+  (l.last_interaction_at at time zone (select coalesce(private.setting('organization.timezone') #>> '{}', 'UTC')))::date as "lastInteraction",
   l.value,
   l.currency,
   l.assigned_to,
@@ -492,7 +493,7 @@ select
 from public.leads l
 where l.deleted_at is null;
 
-comment on view public.leads_list is 'Leads in the columns of the lead list: id, name, email, status, source, score, lastInteraction (date), value. Answers D1-004.';
+comment on view public.leads_list is 'Leads in the columns of the lead list: id, name, email, status, source, score, lastInteraction (date, in the organisation''s time zone), value. Answers D1-004.';
 
 -- Grants
 

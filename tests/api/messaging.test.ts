@@ -136,8 +136,12 @@ describe("logging", () => {
     expect(await read()).toBe("2025-03-10");
     await log("2025-03-01T10:00:00Z");
     expect(await read()).toBe("2025-03-10");
+    // Days are those of the organisation: still the tenth in UTC.
+    await log("2025-03-10T18:45:00Z");
+    expect(await read()).toBe("2025-03-11");
     await counselor.client.from("notes").insert({ lead_id: lead.id, content: "Called" });
-    expect(await read()).toBe(new Date().toISOString().slice(0, 10));
+    expect((await read()) ?? "").toMatch(/^20[2-9]\d-\d\d-\d\d$/);
+    expect(await read()).not.toBe("2025-03-11");
   });
 
   it("is refused in the name of another, and with a lead one does not see", async () => {

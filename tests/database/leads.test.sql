@@ -171,6 +171,16 @@ select results_eq(
   $$values ('asha.rao@example.com', '+919876543210', 'contacted', 2::smallint, 'INR', 'Manual', 0::numeric)$$,
   'what is written is normalised, what is left out has its default');
 
+update public.leads set currency = ' usd ' where name = 'Normal Lead';
+
+select is((select currency from public.leads where name = 'Normal Lead'), 'USD', 'a currency is in capitals');
+
+update public.leads set currency = '', last_interaction_at = '2026-01-31 20:00+00' where name = 'Normal Lead';
+
+select results_eq(
+  $$select currency, "lastInteraction" from public.leads_list where name = 'Normal Lead'$$, $$values ('INR', '2026-02-01'::date)$$,
+  'an empty currency is the organisation''s, and a day is one of its time zone');
+
 select throws_ok($$update public.leads set email = 'none' where name = 'Normal Lead'$$, 'PT422', null, 'also when it is changed');
 
 select throws_ok($$update public.leads set phone = '1' where name = 'Normal Lead'$$, 'PT422', null, 'the phone too');
