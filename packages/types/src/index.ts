@@ -49,6 +49,7 @@ export * from "./retention.ts";
 export * from "./routing.ts";
 export * from "./scoring.ts";
 export * from "./search.ts";
+export * from "./sending.ts";
 export * from "./settings.ts";
 export * from "./sla.ts";
 export * from "./soft-deletion.ts";

@@ -4,7 +4,7 @@ import type { ModuleExpectations } from "./shape.ts";
 const oneOfTheLead = "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -";
 
 //   anon disabled revoked | own, other counselor | own, other manager | admin service
-export const delivery: ModuleExpectations = {
+export const sending: ModuleExpectations = {
   fixture: [
     `insert into public.communications (id, lead_id, user_id, type, status, recipient, subject, content) values ('${ids.spareRole}', '${ids.lead}', '${ids.own}', 'email', 'queued', 'x@example.com', 'Matrix', 'x')`,
   ],
