@@ -153,15 +153,27 @@ $$;
 
 comment on function private.merged_fields() is 'Fields of a lead that a merge may take from a source. Stage, owner and team stay the target''s.';
 
+create function private.merge_has(p_field text, p_lead jsonb, p_currency text) returns boolean
+language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce(p_lead ->> p_field, '') <> ''
+    and (p_field <> 'value' or (p_lead ->> p_field)::numeric <> 0)
+    and (p_field not in ('value', 'annual_revenue') or p_lead ->> 'currency' = p_currency);
+end
+$$;
+
+comment on function private.merge_has(text, jsonb, text) is 'Whether a lead has something in a field that a merge may take: text, a value other than nothing, an amount in the target''s currency.';
+
 create function private.merge_choice(p_field text, p_target jsonb, p_sources jsonb[], p_choices jsonb) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 declare
+  currency constant text := p_target ->> 'currency';
   chosen jsonb;
 begin
   if p_choices ? p_field then
     select r -> p_field into chosen
     from unnest(p_sources || p_target) r
-    where r ->> 'id' = p_choices ->> p_field;
+    where r ->> 'id' = p_choices ->> p_field and (p_field not in ('value', 'annual_revenue') or r ->> 'currency' = currency);
 
     if not found then
       perform private.fail('argument_invalid', 'p_field_choices.' || p_field);
@@ -172,8 +184,7 @@ begin
 
   -- The target's own, else what the sources have, in the order given.
   return coalesce(
-    nullif(nullif(p_target -> p_field, 'null'), '""'),
-    (select r -> p_field from unnest(p_sources) with ordinality s (r, place) where coalesce(r ->> p_field, '') <> '' order by place limit 1),
+    (select r -> p_field from unnest(array_prepend(p_target, p_sources)) with ordinality s (r, place) where private.merge_has(p_field, r, currency) order by place limit 1),
     p_target -> p_field
   );
 end
@@ -215,7 +226,7 @@ begin
         'result', private.merge_choice(f, target, sources, coalesce(p_field_choices, '{}')),
         'target', target -> f,
         'sources', (select jsonb_object_agg(s ->> 'id', s -> f) from unnest(sources) s),
-        'is_conflict', (select count(distinct s -> f) > 1 from unnest(sources || target) s where coalesce(s ->> f, '') <> '')
+        'is_conflict', (select count(distinct s -> f) > 1 from unnest(sources || target) s where private.merge_has(f, s, target ->> 'currency'))
       ) order by place)
       from unnest(private.merged_fields()) with ordinality m (f, place)
     ),
@@ -551,7 +562,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.merge_leads(p_target, p_sources, p_field_choices);
 $$;
 
-comment on function public.merge_leads(uuid, uuid[], jsonb) is 'Merges 1 to 20 leads into the target: whatever belongs to them moves, the target keeps its own values and takes what it lacks; p_field_choices {field: lead id} decides otherwise. Answers {merge_id, id, lead_id, merged[], moved}. Needs leads.merge. Errors: permission_denied, argument_invalid, lead_not_found.';
+comment on function public.merge_leads(uuid, uuid[], jsonb) is 'Merges 1 to 20 leads into the target: whatever belongs to them moves, the target keeps its own values and takes what it lacks, amounts in its own currency only; p_field_choices {field: lead id} decides otherwise. Answers {merge_id, id, lead_id, merged[], moved}. Needs leads.merge. Errors: permission_denied, argument_invalid, lead_not_found.';
 
 create function public.unmerge(p_merge_id uuid) returns jsonb
 language sql volatile security invoker set search_path = '' as $$
@@ -581,6 +592,8 @@ revoke all on function private.restore_row(regclass, jsonb, text) from public, a
 revoke all on function private.mergeable_leads(uuid, uuid[]) from public, anon, authenticated, service_role;
 
 revoke all on function private.merged_fields() from public, anon, authenticated, service_role;
+
+revoke all on function private.merge_has(text, jsonb, text) from public, anon, authenticated, service_role;
 
 revoke all on function private.merge_choice(text, jsonb, jsonb[], jsonb) from public, anon, authenticated, service_role;
 

@@ -209,6 +209,32 @@ update public.leads l set industry = null, tags = '{one}', custom_fields = '{"a"
 
 select results_eq('select * from pg_temp.leads()', 'select * from third_before', 'then nothing is left of either');
 
+-- Amounts
+
+update public.leads l set value = 0, annual_revenue = null from given g where l.id = g.target;
+
+update public.leads l set value = 500, annual_revenue = 9000, currency = 'USD' from given g where l.id = g.source;
+
+update public.leads l set value = 700, annual_revenue = null from given g where l.id = g.third;
+
+create function pg_temp.amounts(p_choices jsonb default '{}') returns text language sql as $$
+  select string_agg(f ->> 'result', ' ' order by f ->> 'field' desc) || ' ' || bool_or((f ->> 'is_conflict')::boolean)
+  from given, jsonb_array_elements(public.merge_preview(target, array[source, third], p_choices) -> 'fields') f
+  where f ->> 'field' in ('value', 'annual_revenue');
+$$;
+
+grant execute on function pg_temp.amounts(jsonb) to public;
+
+select tests.authenticate_as((select manager from people));
+
+select is(pg_temp.amounts(), '700.00 false', 'a lead that is worth nothing lacks a value, and no amount is taken out of another currency');
+
+select throws_ok($$select pg_temp.amounts(jsonb_build_object('value', (select source from given)))$$, 'PT422', null, 'not even when it is chosen');
+
+select is(pg_temp.amounts(jsonb_build_object('value', (select target from given))), '0.00 false', 'what is chosen counts, be it nothing');
+
+select tests.clear_authentication();
+
 -- Every table that points at a lead is moved
 
 select is_empty(
