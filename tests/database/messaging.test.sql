@@ -218,34 +218,6 @@ select is_empty(
   $$select * from pg_temp.jobs_of('Seam call scheduled') union all select * from pg_temp.jobs_of('Seam letter queued') union all select * from pg_temp.jobs_of('Seam logged')$$,
   'calls, letters and what was logged have none');
 
--- Interactions
-
-select tests.authenticate_as((select colleague from people));
-
-select results_eq(
-  format('select type, direction, content, "by" from public.interaction_log(%L, %L, %L, p_direction => %L, p_at => now() - interval %L)', l.lead_id, 'Call', 'Wants a visit', 'inbound', '1 hour'),
-  $$values ('call', 'inbound', 'Wants a visit', 'Divya')$$,
-  'a call is logged by the lead''s number')
-from public.leads l, given g where l.id = g.lead;
-
-select results_eq(
-  format('select type, content from public.interaction_log(%L, %L, %L)', lead, 'note', 'Budget is tight'), $$values ('note', 'Budget is tight')$$, 'a note is, too')
-from given;
-
-select is(
-  (select array_agg(distinct i.type order by i.type) from public.interactions i, given g where i.lead_id = g.lead), '{call,email,meeting,note,sms}', 'all of them are in one list');
-
-select results_eq(
-  format('select state, split_part(details, %L, 1) from tests.refused(%L)', ':', format('select public.interaction_log(%s)', args)), format('values (%L, %L)', state, code), what)
-from given, lateral (values
-  (format('%L, %L', lead, 'gossip'), 'PT422', 'argument_invalid', 'an unknown kind is refused'),
-  (format('%L, %L', lead, 'note'), 'PT422', 'argument_invalid', 'so is a note without words'),
-  (format('%L, %L, p_direction => %L', lead, 'call', 'up'), 'PT422', 'argument_invalid', 'an unknown direction'),
-  (format('%L, %L, p_duration => -1', lead, 'call'), 'PT422', 'argument_invalid', 'a call of less than no time'),
-  (format('%L, %L, p_at => now() + interval %L', lead, 'email', '1 day'), 'PT422', 'argument_invalid', 'a message that is yet to come'),
-  (format('%L, %L', 'LEAD-000', 'call'), 'PT404', 'lead_not_found', 'and a lead that is not there')
-) t (args, state, code, what);
-
 -- What belongs to a lead goes with it through a merge, and comes back byte for byte
 
 select tests.clear_authentication();

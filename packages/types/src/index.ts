@@ -29,6 +29,7 @@ export * from "./health.ts";
 export * from "./identity.ts";
 export * from "./imports.ts";
 export * from "./integrations.ts";
+export * from "./interactions.ts";
 export * from "./job-admin.ts";
 export * from "./jobs.ts";
 export * from "./leads.ts";

@@ -48,27 +48,5 @@ export const messaging: ModuleExpectations = {
       grants: { authenticated: "select", service_role: "select" },
       select: [`select from public.lead_emails where id = '${ids.row}'`, "- . .  + .  + .  + +"],
     },
-    "public.interactions": {
-      grants: { authenticated: "select", service_role: "select" },
-      select: [
-        `select from public.interactions where lead_id = '${ids.lead}'`,
-        "- . .  + .  + .  + +",
-      ],
-    },
-  },
-  functions: {
-    "public.lead_360(text)": {
-      execute: [
-        `select public.lead_360('${ids.lead}')`,
-        "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
-      ],
-    },
-    "public.interaction_log(text,text,text,text,text,timestamp with time zone,integer,jsonb,uuid)":
-      {
-        execute: [
-          `select public.interaction_log('${ids.lead}', 'meeting', 'x')`,
-          "- lead_not_found lead_not_found  + lead_not_found  + lead_not_found  + -",
-        ],
-      },
   },
 };
