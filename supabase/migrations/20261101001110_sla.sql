@@ -23,7 +23,7 @@ create table public.sla_policies (
   updated_at timestamptz not null default now(),
   constraint sla_policies_name_is_a_line check (btrim(name) <> '' and length(name) <= 120),
   constraint sla_policies_kind_is_known check (kind in ('first_response', 'follow_up')),
-  constraint sla_policies_source_is_a_short_name check (btrim(source) <> '' and length(source) <= 100),
+  constraint sla_policies_source_is_a_short_name check (source <> '' and source = btrim(source) and length(source) <= 100),
   constraint sla_policies_target_is_up_to_a_year check (target_minutes between 1 and 525600),
   constraint sla_policies_warn_before_they_are_due check (warn_before_minutes between 1 and target_minutes - 1),
   constraint sla_policies_escalate_within_a_year check (escalate_after_minutes between 0 and 525600)

@@ -70,6 +70,8 @@ select lives_ok($$insert into public.sla_policies (name, kind, stage, source, ta
 
 select throws_ok($$insert into public.sla_policies (name, kind, target_minutes, warn_before_minutes, source) values ('X', 'follow_up', 5, 5, 'x')$$, '23514', null, 'a warning comes after the beginning');
 
+select throws_ok($$insert into public.sla_policies (name, kind, target_minutes, source) values ('X', 'follow_up', 5, 'Website ')$$, '23514', null, 'a source that no lead can have is refused');
+
 select throws_ok($$insert into public.sla_policies (name, kind, target_minutes) values ('X', 'sometime', 5)$$, '23514', null, 'there are two kinds');
 
 select tests.clear_authentication();
