@@ -152,6 +152,18 @@ $$;
 
 comment on function private.refuse_unseen_organization() is 'Only an organization that the writer may see can be named.';
 
+create function private.organizations_called(p_name text) returns setof uuid
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return query
+  select o.id
+  from public.organizations o
+  where lower(o.name) = lower(private.squeeze(p_name, 300)) and o.deleted_at is null;
+end
+$$;
+
+comment on function private.organizations_called(text) is 'Ids of the organizations of this name, which row level security then hides or shows: lower() is not leakproof, so under it no index would serve.';
+
 create trigger touch_version before update on public.organizations for each row execute function private.touch_version();
 
 create trigger mark_deleted before update of deleted_at on public.organizations
@@ -172,6 +184,10 @@ grant insert (id, assigned_to, name, website, email, phone, industry, no_of_empl
 grant select, insert, update, delete on public.organizations to service_role;
 
 revoke all on function private.prepare_organization() from public, anon, authenticated, service_role;
+
+revoke all on function private.organizations_called(text) from public, anon, authenticated, service_role;
+
+grant execute on function private.organizations_called(text) to authenticated;
 
 revoke all on function private.refuse_unseen_organization() from public, anon, authenticated, service_role;
 

@@ -75,7 +75,7 @@ declare
       'annual_revenue', p_lead.annual_revenue, 'territory', p_lead.territory
     )
   end, '{}');
-  called constant text := lower(btrim(regexp_replace(fields ->> 'name', '\s+', ' ', 'g')));
+  called constant text := fields ->> 'name';
   found_id uuid;
 begin
   perform private.refuse_unknown_fields(
@@ -97,11 +97,11 @@ begin
   end if;
 
   -- Two that name the same one take turns: the second finds what the first has made.
-  perform pg_advisory_xact_lock(hashtextextended('organization ' || called, 0));
+  perform pg_advisory_xact_lock(hashtextextended('organization ' || lower(regexp_replace(called, '\s', '', 'g')), 0));
 
   select o.id into found_id
   from public.organizations o
-  where lower(o.name) = called and o.deleted_at is null
+  where o.id = any (array(select private.organizations_called(called)))
   order by o.assigned_to = p_lead.assigned_to desc nulls last, o.created_at
   limit 1;
 

@@ -247,6 +247,9 @@ describe("LEAD-CONVERT", () => {
 
   it("makes one organization of one name, however many leads name it at the same moment", async () => {
     const name = unique("Same Hospital");
+    const theirs = expectData(
+      await stranger.client.from("organizations").insert({ name }).select("id").single(),
+    );
     const leads = await Promise.all(
       Array.from({ length: 5 }, (_, n) =>
         addLead(counselor, {
@@ -259,7 +262,9 @@ describe("LEAD-CONVERT", () => {
         leadConvertedSchema.parse(expectData(await convert(counselor, { p_lead_id: id }))),
       ),
     );
-    expect(new Set(answers.map(({ organization_id }) => organization_id)).size).toBe(1);
+    const made = new Set(answers.map(({ organization_id }) => organization_id));
+    expect(made.size).toBe(1);
+    expect(made).not.toContain(theirs.id);
   });
 });
 

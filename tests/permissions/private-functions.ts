@@ -107,6 +107,7 @@ export const privateFunctions: Record<"anon" | "authenticated", string[]> = {
     "notify_many(uuid[],text,text,text,text,uuid,uuid,text,text,jsonb,timestamp with time zone)",
     "organization_of_conversion(leads,jsonb)",
     "organization_timezone()",
+    "organizations_called(text)",
     "payment_cancel(uuid)",
     "payment_order_begin(jsonb,text)",
     "payment_order_claim(uuid,text)",
