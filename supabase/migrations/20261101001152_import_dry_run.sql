@@ -5,13 +5,25 @@
 
 -- Functions
 
+create function private.import_longest(p_field text) returns integer
+language sql immutable parallel safe set search_path = '' as $$
+  select case p_field
+    when 'salutation' then 40 when 'organization' then 300 when 'website' then 2048 when 'job_title' then 200 when 'industry' then 200
+    when 'gender' then 40 when 'no_of_employees' then 40 when 'territory' then 200 when 'qualification' then 200 when 'course' then 200
+    when 'source' then 100 when 'external_id' then 200
+  end
+$$;
+
+comment on function private.import_longest(text) is 'How long a field may be that is taken as it stands; null for the others.';
+
 create function private.import_read_row(
-  p_cells text[], p_columns integer[], p_fields text[], p_defaults jsonb, p_owners jsonb, p_stages jsonb,
+  p_cells text[], p_columns integer[], p_fields text[], p_longest integer[], p_defaults jsonb, p_owners jsonb, p_stages jsonb,
   out fields jsonb, out code text, out detail text
 )
 language plpgsql stable set search_path = '' as $$
 declare
-  longest constant jsonb := '{"salutation": 40, "first_name": 150, "last_name": 150, "name": 300, "organization": 300, "website": 2048, "job_title": 200, "industry": 200, "gender": 40, "no_of_employees": 40, "territory": 200, "qualification": 200, "course": 200, "source": 100, "external_id": 200}';
+  -- Field and text in turn.
+  texts text[] := '{}';
   custom jsonb := '{}';
   field text;
   cell text;
@@ -33,15 +45,53 @@ begin
       cell := substr(cell, 2);
     end if;
 
+    -- Most are text that is taken as it stands.
+    if p_longest[i] is not null then
+      if length(cell) > p_longest[i] then
+        code := 'value_too_long';
+        detail := field;
+        return;
+      end if;
+
+      texts := texts || array[field, cell];
+      continue;
+    end if;
+
     case
+      when field in ('first_name', 'last_name', 'name') then
+        cell := btrim(regexp_replace(cell, '\s+', ' ', 'g'));
+
+        if length(cell) > (case field when 'name' then 300 else 150 end) then
+          code := 'value_too_long';
+          detail := field;
+          return;
+        end if;
+
+        texts := texts || array[field, cell];
       when field in ('email', 'phone') then
         begin
-          fields := fields || jsonb_build_object(field, case field when 'email' then private.normalize_email(cell) else private.normalize_phone(cell) end);
+          texts := texts || array[field, case field when 'email' then private.normalize_email(cell) else private.normalize_phone(cell) end];
         exception when sqlstate 'PT422' then
           code := field || '_invalid';
           detail := field;
           return;
         end;
+      when field = 'status' then
+        if p_stages ->> lower(cell) is null then
+          code := 'stage_unknown';
+          detail := 'status';
+          return;
+        end if;
+
+        texts := texts || array[field, p_stages ->> lower(cell)];
+      when field = 'assigned_to' then
+        if p_owners ->> lower(cell) is null then
+          code := 'assignee_unavailable';
+          detail := 'assigned_to';
+          return;
+        end if;
+
+        texts := texts || array[field, p_owners ->> lower(cell)];
       when field in ('annual_revenue', 'value', 'experience') then
         cell := replace(replace(cell, ',', ''), ' ', '');
 
@@ -52,22 +102,6 @@ begin
         end if;
 
         fields := fields || jsonb_build_object(field, round(cell::numeric, case field when 'experience' then 1 else 2 end));
-      when field = 'status' then
-        if p_stages ->> lower(cell) is null then
-          code := 'stage_unknown';
-          detail := 'status';
-          return;
-        end if;
-
-        fields := fields || jsonb_build_object('status', p_stages ->> lower(cell));
-      when field = 'assigned_to' then
-        if p_owners ->> lower(cell) is null then
-          code := 'assignee_unavailable';
-          detail := 'assigned_to';
-          return;
-        end if;
-
-        fields := fields || jsonb_build_object('assigned_to', p_owners ->> lower(cell));
       when field = 'currency' then
         if not private.is_currency(upper(cell)) then
           code := 'currency_invalid';
@@ -75,7 +109,7 @@ begin
           return;
         end if;
 
-        fields := fields || jsonb_build_object('currency', upper(cell));
+        texts := texts || array[field, upper(cell)];
       when field = 'tags' then
         fields := fields || jsonb_build_object('tags', (
           select coalesce(jsonb_agg(t.tag order by t.n), '[]')
@@ -87,22 +121,12 @@ begin
           detail := 'tags';
           return;
         end if;
-      when field like 'custom\_fields.%' then
-        custom := custom || jsonb_build_object(substr(field, 15), cell);
       else
-        if field in ('first_name', 'last_name', 'name') then
-          cell := btrim(regexp_replace(cell, '\s+', ' ', 'g'));
-        end if;
-
-        if length(cell) > (longest ->> field)::integer then
-          code := 'value_too_long';
-          detail := field;
-          return;
-        end if;
-
-        fields := fields || jsonb_build_object(field, cell);
+        custom := custom || jsonb_build_object(substr(field, 15), cell);
     end case;
   end loop;
+
+  fields := jsonb_object(texts) || fields;
 
   if custom <> '{}' then
     if pg_column_size(custom) > 60000 then
@@ -135,12 +159,13 @@ begin
 end
 $$;
 
-comment on function private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb) is 'The fields of a row under a mapping, or the code of the first thing that is wrong with it and the field.';
+comment on function private.import_read_row(text[], integer[], text[], integer[], jsonb, jsonb, jsonb) is 'The fields of a row under a mapping, or the code of the first thing that is wrong with it and the field.';
 
 create function private.import_check_chunk(p_import public.imports, p_from integer, p_to integer) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   state private.import_state;
+  longest integer[];
   owner_column integer;
   owners jsonb := '{}';
   stages jsonb;
@@ -149,6 +174,8 @@ declare
   by_phone boolean := coalesce((private.setting('leads.unique_phone'))::boolean, true);
 begin
   select * into state from private.import_state s where s.import_id = p_import.id;
+
+  longest := array(select private.import_longest(f.field) from unnest(state.plan_fields) with ordinality f (field, n) order by f.n);
 
   select jsonb_object_agg(n.name, s.key) into stages
   from public.pipeline_stages s
@@ -180,7 +207,7 @@ begin
       null::integer,
       -- The lead it belongs to, or the id that its own will have.
       case when f.code is null then coalesce(d.imported, d.known, private.uuid_v7()) end
-    from private.import_read_row(r.cells, state.plan_columns, state.plan_fields, p_import.defaults, owners, stages) f
+    from private.import_read_row(r.cells, state.plan_columns, state.plan_fields, longest, p_import.defaults, owners, stages) f
     cross join lateral (
       select case when f.code is null and by_email then f.fields ->> 'email' end as email,
         case when f.code is null and by_phone then f.fields ->> 'phone' end as phone,
@@ -285,7 +312,8 @@ comment on function private.import_find_duplicates(uuid) is 'Compares the rows o
 -- Grants
 
 revoke all on function
-  private.import_read_row(text[], integer[], text[], jsonb, jsonb, jsonb),
+  private.import_longest(text),
+  private.import_read_row(text[], integer[], text[], integer[], jsonb, jsonb, jsonb),
   private.import_check_chunk(public.imports, integer, integer),
   private.import_find_duplicates(uuid)
   from public, anon, authenticated, service_role;
