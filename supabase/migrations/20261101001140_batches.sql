@@ -23,10 +23,13 @@ create table public.batches (
   created_at timestamptz not null default now(),
   undone_by uuid references public.profiles (id) on delete set null,
   undone_at timestamptz,
+  kept jsonb not null default '[]',
   constraint batches_kind_is_known check (kind in ('status', 'tags', 'assign', 'delete'))
 );
 
 comment on table public.batches is 'What was done to many leads at once, by whom, and whether it was undone. Seen by who did it and by scope all.';
+
+comment on column public.batches.kept is 'What the undo left as it is, [{id, code}], as batch_undo() answered: for whom the answer did not reach.';
 
 create index batches_of_person on public.batches (created_by, created_at desc);
 
@@ -312,7 +315,7 @@ declare
   batch public.batches;
   entry record;
   reverted integer := 0;
-  kept jsonb := '[]';
+  excepted jsonb := '[]';
   code text;
 begin
   select * into batch
@@ -377,7 +380,7 @@ begin
     end;
 
     if code is not null then
-      kept := kept || jsonb_build_object('id', entry.target_id, 'code', code);
+      excepted := excepted || jsonb_build_object('id', entry.target_id, 'code', code);
     end if;
   end loop;
 
@@ -385,9 +388,9 @@ begin
 
   perform set_config('intake.assignment', '', true);
 
-  update public.batches b set undone_at = now(), undone_by = private.gate_own() where b.id = p_batch_id;
+  update public.batches b set undone_at = now(), undone_by = private.gate_own(), kept = excepted where b.id = p_batch_id;
 
-  return jsonb_build_object('batch_id', p_batch_id, 'reverted', reverted, 'kept', kept);
+  return jsonb_build_object('batch_id', p_batch_id, 'reverted', reverted, 'kept', excepted);
 end
 $$;
 
@@ -450,7 +453,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.batch_undo(p_batch_id);
 $$;
 
-comment on function public.batch_undo(uuid) is 'Reverts a bulk call of one''s own (scope all: of anybody) for every lead nobody has changed since, once. Answers {batch_id, reverted, kept[{id, code}]}. Errors: not_found, batch_is_undone, permission_denied.';
+comment on function public.batch_undo(uuid) is 'Reverts a bulk call of one''s own (scope all: of anybody) for every lead nobody has changed since, once. Answers {batch_id, reverted, kept[{id, code}]}; kept stays in batches. Errors: not_found, batch_is_undone, permission_denied.';
 
 -- Grants
 
@@ -523,4 +526,4 @@ grant execute on function public.lead_delete(text, boolean) to authenticated;
 -- This module's errors
 
 insert into public.error_codes (code, sqlstate, message, hint) values
-  ('batch_is_undone', 'PT409', 'This batch has been undone already.', null);
+  ('batch_is_undone', 'PT409', 'This batch has been undone already.', 'What the undo left as it is stands in kept of batches.');

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   batchDoneSchema,
+  batchSchema,
   batchUndoneSchema,
   leadDeletedSchema,
   leadRestoredSchema,
@@ -80,5 +81,7 @@ describe("batches", () => {
       code: "PT409",
       details: "batch_is_undone",
     });
+    const row = await counselor.client.from("batches").select().eq("id", batch.batch_id).single();
+    expect(batchSchema.parse(expectData(row))).toMatchObject({ kind: "status", kept: [] });
   });
 });

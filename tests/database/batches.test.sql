@@ -104,6 +104,10 @@ insert into answers select 'undo', public.batch_undo((select (answer ->> 'batch_
 select is((select (answer ->> 'reverted')::int from answers where name = 'undo'), 1, 'an undo reverts what nobody changed');
 
 select is(
+  (select b.kept from public.batches b, answers a where a.name = 'status' and b.id = (a.answer ->> 'batch_id')::uuid),
+  (select answer -> 'kept' from answers where name = 'undo'), 'what it left may be read again');
+
+select is(
   (select answer -> 'kept' from answers where name = 'undo'), jsonb_build_array(jsonb_build_object('id', (pg_temp.ids(2))[1], 'code', 'changed_since')),
   'and names the rest'
 );

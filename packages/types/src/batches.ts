@@ -7,6 +7,11 @@ export const batchKindSchema = z.enum(batchKinds);
 
 export type BatchKind = z.infer<typeof batchKindSchema>;
 
+/** A lead that a batch could not change, or an undo left as it is, and the error code that says why. */
+export const batchExceptionSchema = z.strictObject({ id: z.uuid(), code: z.string() });
+
+export type BatchException = z.infer<typeof batchExceptionSchema>;
+
 /** A row of `batches`. */
 export const batchSchema = z.strictObject({
   id: z.uuid(),
@@ -15,14 +20,10 @@ export const batchSchema = z.strictObject({
   created_at: z.string(),
   undone_by: z.uuid().nullable(),
   undone_at: z.string().nullable(),
+  kept: z.array(batchExceptionSchema),
 });
 
 export type Batch = z.infer<typeof batchSchema>;
-
-/** A lead that a batch could not change, or an undo left as it is, and the error code that says why. */
-export const batchExceptionSchema = z.strictObject({ id: z.uuid(), code: z.string() });
-
-export type BatchException = z.infer<typeof batchExceptionSchema>;
 
 /** The answer of `lead_bulk_status()`, `lead_bulk_tag()` and `lead_bulk_delete()`. */
 export const batchDoneSchema = z.strictObject({

@@ -808,6 +808,7 @@ export type Database = {
           created_at: string;
           created_by: string | null;
           id: string;
+          kept: NonNullable<Json>;
           kind: string;
           undone_at: string | null;
           undone_by: string | null;
@@ -817,6 +818,7 @@ export type Database = {
           created_at?: string;
           created_by?: string | null;
           id?: string;
+          kept?: NonNullable<Json>;
           kind: string;
           undone_at?: string | null;
           undone_by?: string | null;
@@ -825,6 +827,7 @@ export type Database = {
           created_at?: string;
           created_by?: string | null;
           id?: string;
+          kept?: NonNullable<Json>;
           kind?: string;
           undone_at?: string | null;
           undone_by?: string | null;
