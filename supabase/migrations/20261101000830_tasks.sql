@@ -200,6 +200,10 @@ declare
   asked_type text;
   asked_id uuid;
 begin
+  if private.is_restoring() then
+    return new;
+  end if;
+
   if is_new then
     if auth.uid() is not null and not is_next then
       new.created_by := private.gate_own();

@@ -181,6 +181,10 @@ declare
   is_next constant boolean := is_new and new.previous_id is not null;
   was public.reminders;
 begin
+  if private.is_restoring() then
+    return new;
+  end if;
+
   if is_new then
     if auth.uid() is not null and not is_next then
       new.created_by := private.gate_own();
