@@ -148,6 +148,10 @@ declare
   was public.calls;
   at timestamptz := clock_timestamp();
 begin
+  if private.is_restoring() then
+    return new;
+  end if;
+
   if is_new then
     if auth.uid() is not null then
       new.logged_by := private.gate_own();
@@ -285,19 +289,13 @@ begin
 
   if not is_missed then
     perform private.touch_lead(new.lead_id, new.ended_at);
-  elsif new.type = 'inbound' and (tg_op = 'INSERT' or old.deleted_at is null) and coalesce(new.agent_id, new.lead_owner_id) is distinct from auth.uid() then
-    perform private.notify(
-      coalesce(new.agent_id, new.lead_owner_id), 'Missed call',
-      (select l.lead_id from public.leads l where l.id = new.lead_id) || ' called and nobody answered.', 'call', 'high', new.lead_id,
-      p_metadata => jsonb_build_object('event', 'call_missed', 'call_id', new.id)
-    );
   end if;
 
   return null;
 end
 $$;
 
-comment on function private.record_call() is 'Puts a call that is over on its lead''s timeline and moves last_interaction_at; tells of a call that came in and was missed. What is corrected is so there too, one that goes to another lead takes it along, a deleted one comes off.';
+comment on function private.record_call() is 'Puts a call that is over on its lead''s timeline and moves last_interaction_at. What is corrected is so there too, one that goes to another lead takes it along, a deleted one comes off.';
 
 create trigger record_call after insert on public.calls
   for each row when (new.lead_id is not null and new.status in ('completed', 'missed') and new.deleted_at is null)
@@ -309,6 +307,33 @@ create trigger record_call_of_change after update on public.calls
     and (old.status, old.deleted_at, old.lead_id, old.type, old.outcome) is distinct from (new.status, new.deleted_at, new.lead_id, new.type, new.outcome)
   )
   execute function private.record_call();
+
+create function private.notify_missed_call() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  person constant uuid := coalesce(new.agent_id, new.lead_owner_id);
+begin
+  if person is distinct from auth.uid() then
+    perform private.notify(
+      person, 'Missed call',
+      coalesce((select l.lead_id from public.leads l where l.id = new.lead_id), 'Somebody') || ' called and nobody answered.', 'call', 'high', new.lead_id,
+      p_metadata => jsonb_build_object('event', 'call_missed', 'call_id', new.id)
+    );
+  end if;
+
+  return null;
+end
+$$;
+
+comment on function private.notify_missed_call() is 'Tells whose call it was that somebody called and nobody answered, whether or not it is known who.';
+
+create trigger notify_missed_call after insert on public.calls
+  for each row when (new.type = 'inbound' and new.status = 'missed' and new.deleted_at is null)
+  execute function private.notify_missed_call();
+
+create trigger notify_missed_call_of_change after update on public.calls
+  for each row when (new.type = 'inbound' and new.status = 'missed' and old.status <> 'missed' and new.deleted_at is null)
+  execute function private.notify_missed_call();
 
 create trigger mark_deleted before update of deleted_at on public.calls
   for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
@@ -407,6 +432,8 @@ grant select on public.calls_crm to service_role;
 revoke all on function private.check_call() from public, anon, authenticated, service_role;
 
 revoke all on function private.record_call() from public, anon, authenticated, service_role;
+
+revoke all on function private.notify_missed_call() from public, anon, authenticated, service_role;
 
 revoke all on function public.call_start(uuid) from public, anon, authenticated, service_role;
 

@@ -189,6 +189,12 @@ select results_eq(
   $$select l.lead_id || ' called and nobody answered.' from public.leads l where l.id = (select lead from given)$$,
   'who missed a call is told, by number and not by name');
 
+insert into public.calls (agent_id, type, status, phone) select counselor, 'inbound', 'missed', '+919822222222' from people;
+
+select is(
+  (select count(*) from public.notifications where metadata ->> 'event' = 'call_missed' and user_id = (select counselor from people) and message = 'Somebody called and nobody answered.'),
+  1::bigint, 'also of a call by nobody who is known');
+
 -- Deleted and restored
 
 update public.calls set deleted_at = now() where id = (select call from given);
