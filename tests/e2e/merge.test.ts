@@ -61,7 +61,23 @@ const person = fc.record({
   ),
   stage: fc.constantFrom("new", "contacted", "qualified", "lost"),
   value: fc.integer({ min: 0, max: 100_000 }),
+  children: fc.boolean(),
 });
+
+/** One of everything that hangs on a lead and keeps a version. */
+async function addChildren(tx: Transaction, lead: string, agent: string): Promise<void> {
+  await tx`insert into public.tasks (lead_id, assigned_to, title) values (${lead}, ${agent}, 'Follow up')`;
+  await tx`insert into public.calls (lead_id, agent_id, type, duration) values (${lead}, ${agent}, 'outbound', 60)`;
+  await tx`insert into public.reminders (lead_id, agent_id, title, remind_at) values (${lead}, ${agent}, 'Call back', now() + interval '1 day')`;
+  await tx`insert into public.notes (lead_id, author_id, content) values (${lead}, ${agent}, 'Wants a hostel')`;
+  await tx`insert into public.communications (lead_id, user_id, type, direction, content) values (${lead}, ${agent}, 'meeting', 'outbound', 'Met')`;
+  await tx`insert into public.contacts (lead_id, name) values (${lead}, 'Mother')`;
+  await tx`insert into public.deals (lead_id, name, value) values (${lead}, 'Fellowship', 10)`;
+  await tx`insert into public.documents (lead_id, document_name, document_type) values (${lead}, 'Marks', 'certificate')`;
+  const [student] =
+    await tx`insert into public.students (lead_id, name) values (${lead}, 'Learner') returning id`;
+  await tx`insert into public.payments (student_id, amount) values (${String(student?.id)}, 100)`;
+}
 
 const merge = fc.record({
   target: fc.nat(4),
@@ -93,6 +109,7 @@ describe("any sequence of merges, undone in reverse", () => {
             if (given.stage !== "new") {
               await tx`update public.leads set status = ${given.stage} where id = ${String(lead?.id)}`;
             }
+            if (given.children) await addChildren(tx, String(lead?.id), admin.id);
           }
           await actAs(tx, admin);
           const before = await snapshot(tx, leads);
