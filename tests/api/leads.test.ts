@@ -193,8 +193,20 @@ describe("one lead", () => {
       leadOwner: "Chetan Kumar",
       createdBy: "Chetan Kumar",
     });
-    const timeline = await counselor.client.from("activities").select().eq("lead_id", lead.id);
-    expect(timeline.data?.map((activity) => activity.type)).toEqual(["created"]);
+    const page = await counselor.client.rpc("lead_360", { p_lead_id: lead.lead_id });
+    expect(expectData(page)).toMatchObject({
+      lead: {
+        ...data,
+        activities: [
+          {
+            type: "created",
+            description: "Source: Website",
+            by: "Chetan Kumar",
+            timestamp: data?.createdAt,
+          },
+        ],
+      },
+    });
   });
 
   it("[D3-079] that is not there, or not yours, is not found", async () => {
