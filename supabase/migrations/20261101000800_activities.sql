@@ -128,6 +128,17 @@ comment on function private.touch_lead(uuid, timestamptz) is 'Moves last_interac
 
 -- Triggers
 
+create function private.retract_deleted() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.retract_activity(old.id);
+
+  return null;
+end
+$$;
+
+comment on function private.retract_deleted() is 'AFTER DELETE trigger of what the timeline tells about: what is gone for good, as from Studio, is off it too.';
+
 create function private.record_lead_creation() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -282,6 +293,8 @@ grant select on public.timeline, public.leads_crm to service_role;
 revoke all on function private.record_activity(text, text, text, uuid, uuid, uuid, uuid, jsonb, uuid, timestamptz, uuid) from public, anon, authenticated, service_role;
 
 revoke all on function private.retract_activity(uuid) from public, anon, authenticated, service_role;
+
+revoke all on function private.retract_deleted() from public, anon, authenticated, service_role;
 
 revoke all on function private.touch_lead(uuid, timestamptz) from public, anon, authenticated, service_role;
 

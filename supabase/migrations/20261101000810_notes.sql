@@ -274,6 +274,9 @@ create trigger record_note_of_change after update on public.notes
   )
   execute function private.record_note();
 
+create trigger retract_deleted after delete on public.notes
+  for each row execute function private.retract_deleted();
+
 create trigger mark_deleted before update of deleted_at on public.notes
   for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
 

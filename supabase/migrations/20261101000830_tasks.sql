@@ -394,6 +394,9 @@ create trigger notify_task_assignee_of_change after update of assigned_to on pub
   for each row when (new.assigned_to is not null and new.assigned_to is distinct from old.assigned_to and new.assigned_to is distinct from auth.uid() and new.deleted_at is null)
   execute function private.notify_task();
 
+create trigger retract_deleted after delete on public.tasks
+  for each row execute function private.retract_deleted();
+
 create trigger mark_deleted before update of deleted_at on public.tasks
   for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
 

@@ -335,6 +335,9 @@ create trigger notify_missed_call_of_change after update on public.calls
   for each row when (new.type = 'inbound' and new.status = 'missed' and old.status <> 'missed' and new.deleted_at is null)
   execute function private.notify_missed_call();
 
+create trigger retract_deleted after delete on public.calls
+  for each row execute function private.retract_deleted();
+
 create trigger mark_deleted before update of deleted_at on public.calls
   for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
 

@@ -416,6 +416,9 @@ create trigger record_communication_of_change after update on public.communicati
   )
   execute function private.record_communication();
 
+create trigger retract_deleted after delete on public.communications
+  for each row execute function private.retract_deleted();
+
 create trigger mark_deleted before update of deleted_at on public.communications
   for each row when (old.deleted_at is distinct from new.deleted_at) execute function private.mark_deleted();
 

@@ -122,6 +122,32 @@ do $$ begin perform private.retract_activity((select source from noted)); end $$
 
 select is_empty('select from public.activities where source_id = (select source from noted)', 'and takes it back when what it told about is gone');
 
+-- What is deleted for good, as from Studio
+
+create temp table typed on commit drop as select gen_random_uuid() as lead, gen_random_uuid() as note, gen_random_uuid() as task, gen_random_uuid() as call, gen_random_uuid() as message;
+
+insert into public.leads (id, name, assigned_to) select lead, 'Typed', counselor from typed, people;
+
+insert into public.notes (id, lead_id, content) select note, lead, 'Secret' from typed;
+
+insert into public.tasks (id, lead_id, title) select task, lead, 'Secret' from typed;
+
+insert into public.calls (id, lead_id, duration) select call, lead, 60 from typed;
+
+insert into public.communications (id, lead_id, type, content) select message, lead, 'meeting', 'Secret' from typed;
+
+select is((select count(*) from public.activities a, typed t where a.lead_id = t.lead and a.source_id in (t.note, t.task, t.call, t.message)), 4::bigint, 'notes, tasks, calls and messages are told about');
+
+delete from public.notes n using typed t where n.id = t.note;
+
+delete from public.tasks k using typed t where k.id = t.task;
+
+delete from public.calls c using typed t where c.id = t.call;
+
+delete from public.communications m using typed t where m.id = t.message;
+
+select is_empty('select from public.activities a, typed t where a.lead_id = t.lead and a.source_id is not null', 'until they are deleted, from wherever');
+
 -- When somebody last spoke with a person
 
 create function pg_temp.touch(p_at timestamptz) returns timestamptz language plpgsql as $$
