@@ -9,6 +9,17 @@
 
 -- Functions
 
+create function private.refuse_missing(p_code text, p_detail text) returns void
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if auth.uid() is null or private.gate_all() is not null then
+    perform private.fail(p_code, p_detail);
+  end if;
+end
+$$;
+
+comment on function private.refuse_missing(text, text) is 'Refuses what should hang on something that is not there, unless the caller is somebody who does not see everything: the row then belongs to nobody, and the policy refuses it in the words it has for what is another''s, so that none can tell which of the two it is.';
+
 create function private.copy_lead_scope() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -29,7 +40,7 @@ begin
   for no key update;
 
   if not found then
-    perform private.fail('lead_not_found', new.lead_id::text);
+    perform private.refuse_missing('lead_not_found', new.lead_id::text);
   end if;
 
   -- What comes to a deleted lead comes back with it. For a person the policies refuse it.
@@ -146,7 +157,10 @@ begin
     for no key update;
 
     if not found or (deleted is not null and (tg_op = 'INSERT' or lead is distinct from old.lead_id)) then
-      perform private.fail('lead_not_found', lead::text);
+      perform private.refuse_missing('lead_not_found', lead::text);
+
+      new.assigned_to := null;
+      new.team_id := null;
     end if;
 
     return new;
@@ -181,6 +195,8 @@ create trigger propagate_lead_scopes after update of assigned_to, team_id on pub
   for each statement execute function private.propagate_lead_scope();
 
 -- Grants
+
+revoke all on function private.refuse_missing(text, text) from public, anon, authenticated, service_role;
 
 revoke all on function private.copy_lead_scope() from public, anon, authenticated, service_role;
 

@@ -171,8 +171,9 @@ begin
     select coalesce(nullif(btrim(new.name), ''), nullif(l.name, ''), l.email, l.phone), coalesce(new.email, l.email), coalesce(new.phone, l.phone),
       coalesce(new.gender, l.gender), coalesce(new.qualification, l.qualification), coalesce(new.course, l.course)
     into new.name, new.email, new.phone, new.gender, new.qualification, new.course
-    from public.leads l
-    where l.id = new.lead_id;
+    -- What was given stays where there is no such lead.
+    from (select) one
+    left join public.leads l on l.id = new.lead_id;
   end if;
 
   new.name := private.squeeze(new.name, 300);

@@ -183,7 +183,7 @@ begin
   select * into student from public.students s where s.id = new.student_id for no key update;
 
   if student.id is null then
-    perform private.fail('not_found', 'students');
+    perform private.refuse_missing('not_found', 'students');
   end if;
 
   if tg_op = 'INSERT' then

@@ -155,7 +155,7 @@ begin
   perform from public.documents d where d.id = new.document_id and d.deleted_at is null for no key update;
 
   if not found then
-    perform private.fail('not_found', 'documents');
+    perform private.refuse_missing('not_found', 'documents');
   end if;
 
   select * into bucket from storage.buckets b where b.id = 'documents';

@@ -272,7 +272,10 @@ begin
       for no key update;
 
       if not found or deleted is not null then
-        perform private.fail('not_found', 'student');
+        perform private.refuse_missing('not_found', 'student');
+
+        new.assigned_to := null;
+        new.team_id := null;
       end if;
     end if;
   end if;
@@ -284,7 +287,10 @@ begin
     for no key update;
 
     if not found or (deleted is not null and tg_op = 'INSERT') then
-      perform private.fail('lead_not_found', new.lead_id::text);
+      perform private.refuse_missing('lead_not_found', new.lead_id::text);
+
+      new.assigned_to := null;
+      new.team_id := null;
     end if;
   end if;
 
