@@ -237,28 +237,29 @@ begin
 end
 $$;
 
-create function private.audit_created() returns trigger
+create function private.audit_rows() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
-  -- Read once per statement: a bulk insert costs little more than its rows.
+  -- Read once per statement: many rows cost little more than themselves.
   claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
   headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+  run text := nullif(current_setting('intake.automation', true), '');
   actor uuid := claims ->> 'sub';
   impersonator uuid := claims -> 'act' ->> 'sub';
-  actor_role text := coalesce(claims ->> 'role', session_user);
+  actor_role text := coalesce(claims ->> 'role', case when run is not null then 'automation' end, session_user);
   session uuid := claims ->> 'session_id';
-  request text := left(coalesce(headers ->> 'x-request-id', headers ->> 'sb-request-id'), 100);
+  request text := left(coalesce(headers ->> 'x-request-id', headers ->> 'sb-request-id', run), 100);
 begin
-  insert into public.audit_logs (user_id, impersonator_id, actor_role, session_id, request_id, action, resource, record_id, after)
-  select actor, impersonator, actor_role, session, request, 'insert', tg_table_name, c.id::text,
-    jsonb_strip_nulls(to_jsonb(c)) - array['updated_at', 'version']
-  from created c;
+  insert into public.audit_logs (user_id, impersonator_id, actor_role, session_id, request_id, action, resource, record_id, before, after)
+  select actor, impersonator, actor_role, session, request, lower(tg_op), tg_table_name, r.id::text,
+    case when tg_op = 'DELETE' then r.contents end, case when tg_op = 'INSERT' then r.contents end
+  from (select a.id, jsonb_strip_nulls(to_jsonb(a)) - array['updated_at', 'version'] as contents from affected a) r;
 
   return null;
 end
 $$;
 
-comment on function private.audit_created() is 'Statement trigger that writes what audit_row() writes of inserts, for tables that take many rows at once and whose key is id. Attach as: create trigger audit_created after insert on … referencing new table as created for each statement execute function private.audit_created(); and audit_row() for update and delete.';
+comment on function private.audit_rows() is 'Statement trigger that writes what audit_row() writes of inserts and deletes, for tables of which many rows come and go at once and whose key is id. Attach as: create trigger audit_created after insert on … referencing new table as affected for each statement execute function private.audit_rows(); audit_deleted after delete with the old table; and audit_row() for update.';
 
 comment on function private.audit_row() is 'Row trigger that writes the audit trail. Its arguments are columns whose change is told but whose values are not. Attach as: create trigger audit after insert or update or delete on … for each row execute function private.audit_row(''column'', …).';
 
@@ -391,7 +392,7 @@ revoke all on function private.record_key(regclass, jsonb) from public, anon, au
 
 revoke all on function private.audit_row() from public, anon, authenticated, service_role;
 
-revoke all on function private.audit_created() from public, anon, authenticated, service_role;
+revoke all on function private.audit_rows() from public, anon, authenticated, service_role;
 
 revoke all on function private.audit_maintain(integer) from public, anon, authenticated, service_role;
 

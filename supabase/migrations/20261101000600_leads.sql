@@ -371,11 +371,15 @@ create trigger follow_stage_positions after update on public.pipeline_stages
   for each statement execute function private.follow_stage_positions();
 
 create trigger audit_created after insert on public.leads
-  referencing new table as created
-  for each statement execute function private.audit_created();
+  referencing new table as affected
+  for each statement execute function private.audit_rows();
 
-create trigger audit after update or delete on public.leads
+create trigger audit after update on public.leads
   for each row execute function private.audit_row();
+
+create trigger audit_deleted after delete on public.leads
+  referencing old table as affected
+  for each statement execute function private.audit_rows();
 
 create trigger refuse_truncate before truncate on public.leads
   for each statement execute function private.refuse_truncate();

@@ -222,7 +222,12 @@ begin
           where e.source = coalesce(f.fields ->> 'source', 'Import') and e.external_id = k.external_id
             and (select l.id from public.leads l where l.id = e.lead_id and l.deleted_at is null) is not null
         ) as imported,
-        private.find_person(k.email, k.phone) as known
+        -- As find_person() does, which is asked itself only where a further address may be meant.
+        coalesce(
+          (select l.id from public.leads l where l.email = k.email and l.email_slot = 0 and l.deleted_at is null),
+          (select l.id from public.leads l where l.phone = k.phone and l.phone_slot = 0 and l.deleted_at is null),
+          case when (select i.id from public.lead_identities i where i.value in (k.email, k.phone) limit 1) is not null then private.find_person(k.email, k.phone) end
+        ) as known
       offset 0
     ) d
   )

@@ -272,6 +272,41 @@ select private.audit_maintain();
 
 select isnt(to_regclass('private.audit_logs_2001_01'), null, 'a retention of zero keeps everything');
 
+-- Of many rows at once
+
+create table public.audited_many (like public.audited including all);
+
+create trigger audit_created after insert on public.audited_many
+  referencing new table as affected for each statement execute function private.audit_rows();
+
+create trigger audit_deleted after delete on public.audited_many
+  referencing old table as affected for each statement execute function private.audit_rows();
+
+grant select, insert, delete on public.audited_many to authenticated;
+
+select tests.authenticate_as((select counselor from people), 'a0000000-0000-4000-8000-000000000001');
+
+select set_config('intake.automation', 'run-7', true);
+
+insert into public.audited (id, name) values (21, 'Many'), (22, null);
+
+delete from public.audited where id > 20;
+
+insert into public.audited_many (id, name) values (21, 'Many'), (22, null);
+
+delete from public.audited_many where id > 20;
+
+select set_config('intake.automation', '', true);
+
+select tests.clear_authentication();
+
+select results_eq(
+  $$select action, record_id, before, after, user_id, actor_role, session_id, request_id, impersonator_id from pg_temp.trail('audited_many') order by action, record_id$$,
+  $$select action, record_id, before, after, user_id, actor_role, session_id, request_id, impersonator_id from pg_temp.trail('audited') where record_id > '20' order by action, record_id$$,
+  'a trigger for the statement leaves what one for each row leaves');
+
+select is((select count(*) from pg_temp.trail('audited_many')), 4::bigint, 'of every row');
+
 select * from finish();
 
 rollback;

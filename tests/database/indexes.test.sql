@@ -81,6 +81,18 @@ from (
   ) p
 ) t;
 
+-- While a table is empty all its indexes cost the same, and plans of that moment may be kept.
+
+create temp table empty_leads (like public.leads including all) on commit drop;
+
+analyze empty_leads;
+
+set local enable_seqscan = off;
+
+select matches(pg_temp.plan(format('select id from empty_leads where %1$s = ''x'' and %1$s_slot = 0 and deleted_at is null', f.field)), format('Index Cond: \(\(%s = ', f.field),
+  format('a person is found by %s in an empty table as in a full one', f.field))
+from (values ('email'), ('phone')) f (field);
+
 select * from finish();
 
 rollback;

@@ -1,4 +1,4 @@
-/** A worker that is killed in the middle of a chunk, and one that runs beside it: no row half, none twice. */
+/** A worker that is killed in the middle of a chunk, and lanes that run side by side: no row half, none twice. */
 import { afterAll, describe, expect, it } from "vitest";
 import { connect } from "../../supabase/functions/_shared/db.ts";
 import { createLogger } from "../../supabase/functions/_shared/log.ts";
@@ -74,5 +74,45 @@ describe("a commit whose worker is killed", () => {
       from public.leads l where l.source = ${source}
     `;
     expect(written).toEqual({ leads: rows, people: rows, enquiries: rows, activities: rows });
+  }, 120_000);
+});
+
+describe("a file of several chunks in which people come again", () => {
+  it("is written by both lanes as one would: the first row makes the lead, the others are enquiries", async () => {
+    const manager = await createUser({ role: "manager", team: await createTeam() });
+    const source = unique("Again");
+    const key = unique("a").replace(" ", "");
+    const people = 1_300;
+    const lines = Array.from(
+      { length: rows },
+      (_, n) => `Person ${n % people},${key}.${n % people}@example.test,Course ${n}`,
+    );
+    const read = await start(manager, `Name,Email,Course\n${lines.join("\n")}\n`);
+    await map(manager, read, undefined, { source, assigned_to: manager.id });
+    expect(await step(manager, "import_dry_run", read.id)).toMatchObject({
+      counts: { new: people, duplicate: rows - people },
+    });
+    expect(await step(manager, "import_commit", read.id)).toMatchObject({
+      status: "committed",
+      results: { created: people, enquiries: rows - people },
+      // Three chunks, and the two whose people were known by then.
+      chunks_done: 5,
+      chunks_total: 5,
+    });
+    const [written] = await sql()`
+      select count(*)::int as leads, sum(l.enquiries_count)::int as enquiries,
+        count(*) filter (where l.course = 'Course ' || split_part(l.name, ' ', 2))::int as of_the_first_row
+      from public.leads l where l.source = ${source}
+    `;
+    expect(written).toEqual({ leads: people, enquiries: rows, of_the_first_row: people });
+
+    expect(await step(manager, "import_undo", read.id)).toMatchObject({
+      status: "undone",
+      results: { erased: people, withdrawn: rows - people },
+    });
+    const [left] = await sql()`
+      select count(*)::int as leads from public.leads l where l.source = ${source}
+    `;
+    expect(left).toEqual({ leads: 0 });
   }, 120_000);
 });
