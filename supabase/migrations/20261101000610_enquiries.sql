@@ -33,6 +33,7 @@ create table public.lead_enquiries (
   source text not null,
   channel text not null,
   external_id text,
+  asked jsonb not null default '{}',
   payload jsonb not null default '{}',
   created_by uuid references public.profiles (id) on delete set null,
   received_at timestamptz not null default now(),
@@ -43,6 +44,8 @@ create table public.lead_enquiries (
 comment on table public.lead_enquiries is 'Every time a person asked, the first included. Visible where the lead is; read by lead.';
 
 comment on column public.lead_enquiries.external_id is 'What the outside system calls it: with the source it counts once.';
+
+comment on column public.lead_enquiries.asked is 'What this person said when they asked again, in the fields of a lead. Of the first enquiry that is the lead.';
 
 comment on column public.lead_enquiries.payload is 'What was sent, as it came; for services only.';
 
@@ -146,15 +149,22 @@ $$;
 
 comment on function private.hold_person(text, text) is 'find_person(), and the lead is held until the end of the transaction, so that what is recorded of it stays in sight.';
 
-create function private.record_enquiry(p_lead_id uuid, p_source text, p_channel text, p_external_id text, p_payload jsonb) returns boolean
+create function private.record_enquiry(
+  p_lead_id uuid,
+  p_source text,
+  p_channel text,
+  p_external_id text,
+  p_payload jsonb,
+  p_asked jsonb default null
+) returns boolean
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   lead public.leads;
   caller uuid := private.gate_own();
   open_again text;
 begin
-  insert into public.lead_enquiries (lead_id, source, channel, external_id, payload, created_by)
-  values (p_lead_id, p_source, p_channel, p_external_id, coalesce(p_payload, '{}'), caller)
+  insert into public.lead_enquiries (lead_id, source, channel, external_id, asked, payload, created_by)
+  values (p_lead_id, p_source, p_channel, p_external_id, coalesce(p_asked, p_payload, '{}'), coalesce(p_payload, '{}'), caller)
   on conflict (source, external_id) where external_id is not null do nothing;
 
   if not found then
@@ -199,7 +209,7 @@ begin
 end
 $$;
 
-comment on function private.record_enquiry(uuid, text, text, text, jsonb) is 'Writes an enquiry of a lead, re-opens it if it was closed without being won, and tells its owner. False if this source and external id were there already.';
+comment on function private.record_enquiry(uuid, text, text, text, jsonb, jsonb) is 'Writes an enquiry of a lead with what was sent and what of it people read (all of it, if nothing is named), re-opens it if it was closed without being won, and tells its owner. False if this source and external id were there already.';
 
 -- Triggers
 
@@ -208,6 +218,7 @@ language plpgsql security definer set search_path = '' as $$
 declare
   context jsonb;
   known uuid;
+  asked jsonb;
 begin
   if tg_op = 'INSERT' and new.email is not null or tg_op = 'UPDATE' and new.email is distinct from old.email then
     new.email_slot := case when coalesce((private.setting('leads.unique_email'))::boolean, true) then 0 else new.lead_no end;
@@ -242,15 +253,17 @@ begin
     end if;
 
     context := nullif(current_setting('intake.enquiry', true), '')::jsonb;
+    asked := jsonb_strip_nulls(jsonb_build_object(
+      'name', nullif(new.name, ''), 'email', new.email, 'phone', new.phone, 'organization', new.organization,
+      'course', new.course, 'qualification', new.qualification, 'custom_fields', nullif(new.custom_fields, '{}')
+    ));
 
     perform private.record_enquiry(
       known, new.source,
       coalesce(context ->> 'channel', case when auth.uid() is null then 'api' else 'hand' end),
       context ->> 'external_id',
-      coalesce(context -> 'payload', jsonb_strip_nulls(jsonb_build_object(
-        'name', nullif(new.name, ''), 'email', new.email, 'phone', new.phone, 'organization', new.organization,
-        'course', new.course, 'qualification', new.qualification, 'custom_fields', nullif(new.custom_fields, '{}')
-      )))
+      coalesce(context -> 'payload', asked),
+      asked
     );
 
     return null;
@@ -419,7 +432,9 @@ begin
     made := true;
   else
     if not repeated then
-      perform private.record_enquiry(target, p_source, p_channel, p_external_id, p_raw);
+      perform private.record_enquiry(target, p_source, p_channel, p_external_id, p_raw, (
+        select coalesce(jsonb_object_agg(k, left(p_fields ->> k, 300)), '{}') from unnest(known) k where p_fields ->> k <> ''
+      ) || case when extra = '{}' then '{}' else jsonb_build_object('custom_fields', extra) end);
     end if;
 
     update public.leads l
@@ -453,7 +468,7 @@ grant select, delete on public.lead_identities to authenticated;
 
 grant insert (lead_id, kind, value, label) on public.lead_identities to authenticated;
 
-grant select (id, lead_id, source, channel, external_id, created_by, received_at) on public.lead_enquiries to authenticated;
+grant select (id, lead_id, source, channel, external_id, asked, created_by, received_at) on public.lead_enquiries to authenticated;
 
 grant select, insert, update, delete on public.lead_identities, public.lead_enquiries to service_role;
 
@@ -466,7 +481,7 @@ grant execute on function private.find_person(text, text) to authenticated;
 
 revoke all on function private.hold_person(text, text) from public, anon, authenticated, service_role;
 
-revoke all on function private.record_enquiry(uuid, text, text, text, jsonb) from public, anon, authenticated, service_role;
+revoke all on function private.record_enquiry(uuid, text, text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
 
 revoke all on function private.recognize_person() from public, anon, authenticated, service_role;
 

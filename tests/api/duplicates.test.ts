@@ -46,9 +46,16 @@ describe("a person who has a lead", () => {
     expect(expectData(answer)).toEqual({ message: "Enquiry recorded", lead_id: null, id: null });
     const enquiries = await counselor.client
       .from("lead_enquiries")
-      .select("channel, created_by")
-      .eq("lead_id", lead.id);
-    expect(expectData(enquiries)).toHaveLength(3);
+      .select("channel, created_by, asked")
+      .eq("lead_id", lead.id)
+      .order("received_at");
+    const own = { channel: "hand", created_by: counselor.id, asked: {} };
+    const theirs = { channel: "hand", created_by: colleague.id };
+    expect(expectData(enquiries)).toEqual([
+      own,
+      { ...theirs, asked: { name: "Again", email } },
+      { ...theirs, asked: { email } },
+    ]);
     expect((await colleague.client.from("leads").select("id").eq("email", email)).data).toEqual([]);
   });
 });

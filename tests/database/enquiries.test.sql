@@ -55,6 +55,11 @@ select is((select count(*) from public.lead_enquiries e join first on e.lead_id 
 
 select is((select r.payload ->> 'city' from public.lead_enquiries r where r.source = 'Facebook Ad' and r.external_id = 'fb-1'), 'Pune', 'with what was sent');
 
+select is(
+  (select jsonb_object_agg(r.external_id, r.asked) from public.lead_enquiries r where r.source = 'Facebook Ad' and r.external_id like 'fb-_'),
+  '{"fb-1": {}, "fb-2": {"name": "R. Kumar", "email": "ravi@ingest.test", "organization": "AIIMS", "custom_fields": {"city": "Mumbai", "year": 2027}}}',
+  'and with what was said the second time, which the lead does not show');
+
 update public.leads set deleted_at = now() from first where leads.id = first.id;
 
 select results_eq(
@@ -188,6 +193,11 @@ select throws_ok($$insert into public.lead_identities (lead_id, kind, value) sel
 select throws_ok($$update public.lead_identities set value = 'x@enquiries.test'$$, '42501', null, 'none is changed under the hand');
 
 select throws_ok($$select e.payload from public.lead_enquiries e$$, '42501', null, 'what was sent is not readable');
+
+select results_eq(
+  $$select e.source, e.asked from public.lead_enquiries e join known k on k.id = e.lead_id where e.source in ('Walk-in', 'Facebook Ad') order by e.id$$,
+  $$values ('Walk-in', '{"name": "K. Person", "email": "known@enquiries.test"}'::jsonb), ('Facebook Ad', '{"name": "Father", "phone": "9822222222"}')$$,
+  'what this person said when asking again is, in the fields of a lead');
 
 select isnt_empty($$select e.id, e.source from public.lead_enquiries e join known k on k.id = e.lead_id$$, 'the enquiries are');
 

@@ -3670,6 +3670,7 @@ export type Database = {
       };
       lead_enquiries: {
         Row: {
+          asked: NonNullable<Json>;
           channel: string;
           created_by: string | null;
           external_id: string | null;
@@ -3681,6 +3682,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          asked?: NonNullable<Json>;
           channel: string;
           created_by?: string | null;
           external_id?: string | null;
@@ -3691,6 +3693,7 @@ export type Database = {
           source: string;
         };
         Update: {
+          asked?: NonNullable<Json>;
           channel?: string;
           created_by?: string | null;
           external_id?: string | null;

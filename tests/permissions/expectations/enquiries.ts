@@ -32,7 +32,7 @@ export const enquiries: ModuleExpectations = {
     "public.lead_enquiries": {
       grants: {
         authenticated:
-          "select (id, lead_id, source, channel, external_id, created_by, received_at)",
+          "select (id, lead_id, source, channel, external_id, asked, created_by, received_at)",
         service_role: all,
       },
       select: [
