@@ -1,8 +1,8 @@
 -- Calls: who telephoned with whom, when, for how long and to what end.
 --
 -- A call is planned, started and ended, or logged when it is over. The database measures it: whoever
--- starts and ends it sends no duration. What has ended stays ended. Calls of a lead are seen where the
--- lead is, and by the person who made them.
+-- starts and ends it sends no duration, unless the device was offline and says it late. What has ended stays
+-- ended. Calls of a lead are seen where the lead is, and by the person who made them.
 
 -- Tables
 
@@ -65,7 +65,7 @@ comment on column public.calls.outcome is 'What came of it; no_answer and busy e
 
 comment on column public.calls.phone is 'The other side''s number in E.164; the lead''s if empty.';
 
-comment on column public.calls.duration is 'Seconds from started_at to ended_at, by trigger. Of a call logged afterwards it may be given, a day at most, and then places the end; without it and an end nothing is known of its length, which is 0.';
+comment on column public.calls.duration is 'Seconds from started_at to ended_at, by trigger. Of a call logged afterwards, or ended while the device was offline, it may be given, a day at most, and then places the end; of one that was never started, without it and an end nothing is known of its length, which is 0.';
 
 comment on column public.calls.occurred_at is 'When it was made, or else is to be made, or else was entered. A column, because an expression has no index under row level security.';
 
@@ -137,7 +137,7 @@ create policy calls_change on public.calls for update to authenticated
     )
   );
 
-comment on policy calls_change on public.calls is 'Whoever sees it, before and after. Times are no columns of the grant: the database measures them.';
+comment on policy calls_change on public.calls is 'Whoever sees it, before and after. Times are told with the change of status that they belong to, or measured.';
 
 -- Triggers
 
@@ -147,6 +147,10 @@ declare
   is_new constant boolean := tg_op = 'INSERT';
   was public.calls;
   at timestamptz := clock_timestamp();
+  told constant integer := new.duration;
+  is_told boolean := is_new;
+  -- Nothing of it was measured here.
+  is_logged boolean := is_new;
 begin
   if private.is_restoring() then
     return new;
@@ -158,6 +162,8 @@ begin
     end if;
   else
     was := old;
+    is_told := (new.started_at, new.ended_at, new.duration) is distinct from (was.started_at, was.ended_at, was.duration);
+    is_logged := was.status = 'scheduled';
     new.version := old.version + 1;
     new.updated_at := at;
   end if;
@@ -190,7 +196,7 @@ begin
   end if;
 
   -- The clock of a device may be ahead a little.
-  if is_new and greatest(new.started_at, new.ended_at) > at + interval '5 minutes' then
+  if is_told and greatest(new.started_at, new.ended_at) > at + interval '5 minutes' then
     perform private.fail('argument_invalid', 'started_at or ended_at is yet to come; one that is planned has scheduled_at');
   end if;
 
@@ -200,6 +206,11 @@ begin
     perform private.fail(
       case when was.status = 'in_progress' then 'call_in_progress' else 'call_has_ended' end, was.status || ' to ' || new.status
     );
+  end if;
+
+  -- Once it is measured it stays so, whatever the device says later.
+  if not is_new and is_told and auth.uid() is not null and (new.status = was.status or new.started_at <> was.started_at) then
+    perform private.fail('call_is_measured', was.status);
   end if;
 
   case new.status
@@ -217,17 +228,17 @@ begin
     else
       if is_new or new.status is distinct from was.status then
         -- Two of the three say the third; times are believed before a duration. What was logged with neither was not measured.
-        new.duration := coalesce(new.duration, case when new.status = 'missed' or (is_new and new.ended_at is null) then 0 end);
+        new.duration := coalesce(new.duration, case when new.status = 'missed' or (is_logged and new.ended_at is null) then 0 end);
 
         -- What would last until later was told by when it ended.
-        if new.started_at is null or (is_new and new.ended_at is null and new.started_at > at - make_interval(secs => new.duration)) then
+        if new.started_at is null or (is_logged and new.ended_at is null and new.started_at > at - make_interval(secs => new.duration)) then
           new.started_at := coalesce(new.ended_at, at) - make_interval(secs => coalesce(new.duration, 0));
         end if;
 
         if new.ended_at is null then
           new.ended_at := case
-            when is_new and new.duration is not null then new.started_at + make_interval(secs => new.duration)
-            else greatest(at, new.started_at)
+            when is_logged then new.started_at + make_interval(secs => new.duration)
+            else greatest(least(at, new.started_at + make_interval(secs => told)), new.started_at)
           end;
         end if;
       end if;
@@ -235,7 +246,7 @@ begin
       -- An end before the start is for the constraint to name.
       new.duration := greatest(floor(extract(epoch from new.ended_at - new.started_at)), 0);
 
-      if is_new and new.duration > 86400 then
+      if is_told and new.duration > 86400 then
         perform private.fail('argument_invalid', 'duration is in seconds, a day at most');
       end if;
   end case;
@@ -368,13 +379,14 @@ $$;
 
 comment on function public.call_start(uuid) is 'Starts a scheduled call now, and returns it. Errors: call_not_found, call_in_progress, call_has_ended. Answers D4-006.';
 
-create function public.call_end(p_call_id uuid, p_outcome text default null, p_notes text default null) returns public.calls
+create function public.call_end(p_call_id uuid, p_outcome text default null, p_notes text default null, p_duration integer default null)
+returns public.calls
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
   found_call public.calls;
 begin
   update public.calls c
-  set status = 'completed', outcome = coalesce(p_outcome, c.outcome), notes = coalesce(p_notes, c.notes)
+  set status = 'completed', outcome = coalesce(p_outcome, c.outcome), notes = coalesce(p_notes, c.notes), duration = p_duration
   where c.id = p_call_id and c.status = 'in_progress'
   returning * into found_call;
 
@@ -391,7 +403,7 @@ begin
 end
 $$;
 
-comment on function public.call_end(uuid, text, text) is 'Ends a call in progress now, once, with its outcome; the duration is measured. Returns the call. Errors: call_not_found, call_not_started, call_has_ended. Answers D2-025, D4-007.';
+comment on function public.call_end(uuid, text, text, integer) is 'Ends a call in progress now, once, with its outcome; the duration is measured, unless a device that was offline says by p_duration how many seconds it lasted. Returns the call. Errors: call_not_found, call_not_started, call_has_ended. Answers D2-025, D4-007.';
 
 -- Views
 
@@ -426,7 +438,7 @@ grant select on public.calls, public.calls_crm to authenticated;
 
 grant insert (id, lead_id, agent_id, type, status, outcome, from_name, to_name, phone, scheduled_at, started_at, ended_at, duration, notes) on public.calls to authenticated;
 
-grant update (lead_id, agent_id, type, status, outcome, from_name, to_name, phone, scheduled_at, notes) on public.calls to authenticated;
+grant update (lead_id, agent_id, type, status, outcome, from_name, to_name, phone, scheduled_at, started_at, ended_at, duration, notes) on public.calls to authenticated;
 
 grant select, insert, update, delete on public.calls to service_role;
 
@@ -442,9 +454,9 @@ revoke all on function public.call_start(uuid) from public, anon, authenticated,
 
 grant execute on function public.call_start(uuid) to authenticated;
 
-revoke all on function public.call_end(uuid, text, text) from public, anon, authenticated, service_role;
+revoke all on function public.call_end(uuid, text, text, integer) from public, anon, authenticated, service_role;
 
-grant execute on function public.call_end(uuid, text, text) to authenticated;
+grant execute on function public.call_end(uuid, text, text, integer) to authenticated;
 
 -- How its rows are deleted
 
@@ -457,4 +469,5 @@ insert into public.error_codes (code, sqlstate, message, hint) values
   ('call_not_found', 'PT404', 'There is no such call, or it is not yours to see.', null),
   ('call_not_started', 'PT409', 'The call has not been started.', 'Start it with call_start(), or set its status to completed.'),
   ('call_in_progress', 'PT409', 'The call is in progress.', 'End it with call_end().'),
+  ('call_is_measured', 'PT409', 'The times of a call are told when it starts or ends, and stay.', 'Send started_at, ended_at or duration together with the status that they belong to.'),
   ('call_has_ended', 'PT409', 'The call has ended, and stays as it ended.', 'Log another call.');

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
@@ -12,6 +13,7 @@ import {
   expectData,
   expectError,
   type Person,
+  sql,
   uniquePhone,
 } from "../helpers/index.ts";
 
@@ -103,7 +105,11 @@ describe("calls", () => {
       notes: change.notes,
       duration: 60,
     });
-    expectError(await calls(counselor).update({ duration: 1 }).eq("id", id), { code: "42501" });
+    expectError(await calls(counselor).update({ duration: 1 }).eq("id", id), {
+      code: "PT409",
+      details: "call_is_measured",
+      status: 409,
+    });
     expectError(await calls(counselor).update({ status: "scheduled" }).eq("id", id), {
       code: "PT409",
       details: "call_has_ended",
@@ -139,6 +145,24 @@ describe("calls", () => {
     expect(Date.parse(last_interaction_at ?? "")).toBe(Date.parse(ended.ended_at ?? ""));
     const timeline = await counselor.client.from("timeline").select("title").eq("source_id", id);
     expect(expectData(timeline)).toEqual([{ title: "Call Logged" }]);
+  });
+
+  it("[D4-007] end late, by the seconds that a device without a connection counted", async () => {
+    const { id } = await create({ lead_id: lead.id, status: "in_progress" });
+    await sql()`update public.calls set started_at = now() - interval '2 hours' where id = ${id}`;
+    const end = { p_call_id: id, p_outcome: "connected", p_duration: 240 };
+    const ended = callSchema.parse(expectData(await counselor.client.rpc("call_end", end)));
+    expect(ended).toMatchObject({ status: "completed", duration: 240 });
+
+    const planned = await create({ lead_id: lead.id });
+    const at = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+    const fields = { status: "completed", started_at: at(90), ended_at: at(80) };
+    const op = { op_id: randomUUID(), type: "calls", action: "update", id: planned.id, fields };
+    const pushed = await counselor.client.rpc("sync_push", {
+      p_client_id: randomUUID(),
+      p_ops: [op],
+    });
+    expect(pushed.data).toMatchObject({ results: [{ status: "applied", row: { duration: 600 } }] });
   });
 
   it("end once, even if two say so at the same moment", async () => {

@@ -37,7 +37,7 @@ select is((public.call_start((select call from given))).status, 'in_progress', '
 select throws_ok('select public.call_start((select call from given))', 'PT409', 'The call is in progress.', 'once');
 
 select throws_ok(
-  $$update public.calls set started_at = now() where id = (select call from given)$$, '42501', null, 'nobody says when');
+  $$update public.calls set started_at = now() where id = (select call from given)$$, 'PT409', null, 'nobody says afterwards when');
 
 select tests.clear_authentication();
 
@@ -58,7 +58,7 @@ select throws_ok('select public.call_start((select call from given))', 'PT409', 
 
 select throws_ok($$update public.calls set status = 'in_progress' where id = (select call from given)$$, 'PT409', null, 'not by hand either');
 
-select throws_ok($$update public.calls set duration = 1 where id = (select call from given)$$, '42501', null, 'nor does anybody correct what was measured');
+select throws_ok($$update public.calls set duration = 1 where id = (select call from given)$$, 'PT409', null, 'nor does anybody correct what was measured');
 
 update public.calls set outcome = 'callback' where id = (select call from given);
 
@@ -125,6 +125,45 @@ insert into public.calls (started_at, status, notes) values ('2025-01-20 11:00+0
 select results_eq(
   $$select ended_at, duration from public.calls where notes = 'Unmeasured'$$, $$values ('2025-01-20 11:00+00'::timestamptz, 0)$$,
   'what was logged without its length does not last until it was logged');
+
+-- Ended while the device was offline
+
+insert into public.calls (notes, status) values ('Offline', 'in_progress'), ('Backwards', 'in_progress'), ('Too long', 'in_progress');
+
+insert into public.calls (notes, scheduled_at) values ('Wholly offline', now() - interval '3 hours'), ('Told by its start', now() - interval '3 hours');
+
+select tests.clear_authentication();
+
+update public.calls set started_at = clock_timestamp() - interval '2 hours' where notes in ('Offline', 'Backwards', 'Too long');
+
+select tests.authenticate_as((select counselor from people));
+
+select results_eq(
+  $$select (c).duration, (c).ended_at - (c).started_at from public.call_end((select id from public.calls where notes = 'Offline'), 'connected', null, 300) c$$,
+  $$values (300, interval '5 minutes')$$, 'a device that was offline says how long it lasted');
+
+select throws_ok(
+  $$update public.calls set status = 'completed', ended_at = started_at - interval '1 second' where notes = 'Backwards'$$, '23514', null,
+  'not that it ended before it was started here');
+
+select throws_ok(
+  $$update public.calls set status = 'completed', started_at = started_at - interval '1 hour' where notes = 'Backwards'$$, 'PT409', null,
+  'nor another beginning');
+
+select ok(
+  (select (c).ended_at <= clock_timestamp() and (c).duration between 7200 and 7300 from public.call_end((select id from public.calls where notes = 'Too long'), p_duration => 80000) c),
+  'nor that it goes on');
+
+update public.calls set status = 'completed', started_at = date_trunc('second', now()) - interval '2 hours', ended_at = date_trunc('second', now()) - interval '110 minutes'
+where notes = 'Wholly offline';
+
+select results_eq(
+  $$select occurred_at, duration from public.calls where notes = 'Wholly offline'$$, $$values (date_trunc('second', now()) - interval '2 hours', 600)$$,
+  'of one that was planned it says both');
+
+update public.calls set status = 'completed', started_at = now() - interval '2 hours' where notes = 'Told by its start';
+
+select is((select duration from public.calls where notes = 'Told by its start'), 0, 'and without an end its length is unknown');
 
 -- Corrected, and put on another lead
 

@@ -55,7 +55,7 @@ export const callSchema = z.strictObject({
 
 export type Call = z.infer<typeof callSchema>;
 
-/** What a client may change. Status only moves forward; times are the database's. */
+/** What a client may change. Status only moves forward; times go with the status they belong to, or are measured. */
 export const callUpdateSchema = z
   .strictObject({
     lead_id: z.uuid().nullable(),
@@ -68,6 +68,9 @@ export const callUpdateSchema = z
     to_name: z.string().max(300).nullable(),
     phone: z.string().nullable(),
     scheduled_at: z.iso.datetime({ offset: true }).nullable(),
+    started_at: z.iso.datetime({ offset: true }).nullable(),
+    ended_at: z.iso.datetime({ offset: true }).nullable(),
+    duration: z.number().int().nonnegative().max(86_400).nullable(),
     notes: z.string().max(10_000).nullable(),
   })
   .partial();
@@ -75,12 +78,7 @@ export const callUpdateSchema = z
 export type CallUpdate = z.infer<typeof callUpdateSchema>;
 
 /** Of a call that is over the duration, or when it ended, may be given. */
-export const callInsertSchema = callUpdateSchema.extend({
-  id: z.uuid().optional(),
-  started_at: z.iso.datetime({ offset: true }).nullish(),
-  ended_at: z.iso.datetime({ offset: true }).nullish(),
-  duration: z.number().int().nonnegative().nullish(),
-});
+export const callInsertSchema = callUpdateSchema.extend({ id: z.uuid().optional() });
 
 export type CallInsert = z.infer<typeof callInsertSchema>;
 
@@ -89,6 +87,8 @@ export const callEndSchema = z.strictObject({
   p_call_id: z.uuid(),
   p_outcome: z.enum(callOutcomes).nullish(),
   p_notes: z.string().max(10_000).nullish(),
+  /** Seconds, from a device that was offline when it ended. */
+  p_duration: z.number().int().nonnegative().nullish(),
 });
 
 export type CallEnd = z.infer<typeof callEndSchema>;

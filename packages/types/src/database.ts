@@ -6408,7 +6408,7 @@ export type Database = {
           lead_owner_id: string | null;
           met_at: string | null;
           next_at: string | null;
-          policy_id: string | null;
+          policy_id: string;
           started_at: string;
           team_id: string | null;
           warn_at: string | null;
@@ -6428,7 +6428,7 @@ export type Database = {
           lead_owner_id?: string | null;
           met_at?: string | null;
           next_at?: string | null;
-          policy_id?: string | null;
+          policy_id: string;
           started_at: string;
           team_id?: string | null;
           warn_at?: string | null;
@@ -6447,7 +6447,7 @@ export type Database = {
           lead_owner_id?: string | null;
           met_at?: string | null;
           next_at?: string | null;
-          policy_id?: string | null;
+          policy_id?: string;
           started_at?: string;
           team_id?: string | null;
           warn_at?: string | null;
@@ -8889,7 +8889,7 @@ export type Database = {
       calendar_link_create: { Args: Record<PropertyKey, never>; Returns: Json };
       calendar_link_revoke: { Args: Record<PropertyKey, never>; Returns: boolean };
       call_end: {
-        Args: { p_call_id: string; p_notes?: string; p_outcome?: string };
+        Args: { p_call_id: string; p_duration?: number; p_notes?: string; p_outcome?: string };
         Returns: {
           agent_id: string | null;
           created_at: string;

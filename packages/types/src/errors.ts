@@ -103,6 +103,7 @@ export const errorCodes = [
   "call_not_found",
   "call_not_started",
   "call_in_progress",
+  "call_is_measured",
   "call_has_ended",
   "reminder_not_found",
   "reminder_is_cancelled",

@@ -2,7 +2,7 @@ import { ids } from "../personas.ts";
 import { all, type ModuleExpectations } from "./shape.ts";
 
 const words =
-  "(lead_id, agent_id, type, status, outcome, from_name, to_name, phone, scheduled_at, notes)";
+  "(lead_id, agent_id, type, status, outcome, from_name, to_name, phone, scheduled_at, started_at, ended_at, duration, notes)";
 
 //   anon disabled revoked | own, other counselor | own, other manager | admin service
 export const calls: ModuleExpectations = {
@@ -13,7 +13,7 @@ export const calls: ModuleExpectations = {
   relations: {
     "public.calls": {
       grants: {
-        authenticated: `select, insert (id, duration, started_at, ended_at, ${words.slice(1)}, update ${words}`,
+        authenticated: `select, insert (id, ${words.slice(1)}, update ${words}`,
         service_role: all,
       },
       select: [`select from public.calls where id = '${ids.row}'`, "- . .  + .  + .  + +"],
@@ -47,7 +47,7 @@ export const calls: ModuleExpectations = {
         "- call_not_found call_not_found  + call_not_found  + call_not_found  + -",
       ],
     },
-    "public.call_end(uuid,text,text)": {
+    "public.call_end(uuid,text,text,integer)": {
       execute: [
         `select public.call_end('${ids.fresh}', 'connected')`,
         "- call_not_found call_not_found  + call_not_found  + call_not_found  + -",
