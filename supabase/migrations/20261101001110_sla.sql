@@ -54,7 +54,7 @@ create table public.sla_timers (
   lead_id uuid not null references public.leads (id) on delete cascade,
   lead_owner_id uuid references public.profiles (id) on delete set null,
   team_id uuid references public.teams (id) on delete set null,
-  policy_id uuid references public.sla_policies (id) on delete set null,
+  policy_id uuid not null references public.sla_policies (id) on delete restrict,
   kind text not null,
   started_at timestamptz not null,
   warn_at timestamptz,
@@ -76,7 +76,7 @@ create table public.sla_timers (
   constraint sla_timers_that_ended_wait_for_nothing check (next_at is null or num_nonnulls(met_at, cancelled_at) = 0)
 ) with (fillfactor = 85);
 
-comment on table public.sla_timers is 'What was promised of a lead, from when until when, and what became of it. Visible where the lead is; written by the sweep alone.';
+comment on table public.sla_timers is 'What was promised of a lead, from when until when, and what became of it. Visible where the lead is; written by the sweep alone. Follow-ups that ended are kept for retention.sla_timer_days.';
 
 comment on column public.sla_timers.lead_owner_id is 'The lead''s owner, copied.';
 
@@ -102,9 +102,11 @@ create index sla_timers_of_lead on public.sla_timers (lead_id, kind, started_at)
 
 create index sla_timers_to_look_at on public.sla_timers (next_at) where next_at is not null;
 
-create index sla_timers_of_policy on public.sla_timers (policy_id) where policy_id is not null;
+create index sla_timers_of_policy on public.sla_timers (policy_id);
 
 create index sla_timers_running_of_policy on public.sla_timers (policy_id) where met_at is null and cancelled_at is null;
+
+create index sla_timers_of_steps_ended on public.sla_timers (coalesce(met_at, cancelled_at)) where kind = 'follow_up' and coalesce(met_at, cancelled_at) is not null;
 
 create index sla_timers_breached on public.sla_timers (breached_at desc)
   where breached_at is not null and met_at is null and cancelled_at is null;
@@ -142,7 +144,7 @@ comment on policy sla_policies_change on public.sla_policies is 'Needs sla.manag
 create policy sla_policies_delete on public.sla_policies for delete to authenticated
   using ((select private.has_permission('sla.manage')));
 
-comment on policy sla_policies_delete on public.sla_policies is 'Needs sla.manage. Its timers stay, those that run are withdrawn.';
+comment on policy sla_policies_delete on public.sla_policies is 'Needs sla.manage. One that has timed something stays, as what was promised; made inactive, it withdraws what runs.';
 
 -- A scalar, because an EXISTS may be hashed over every visible lead.
 create policy sla_timers_read on public.sla_timers for select to authenticated
@@ -467,22 +469,18 @@ create function private.sla_withdrawn(p_limit integer) returns uuid[]
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return array(
-    (select t.lead_id from public.sla_timers t where t.policy_id is null and t.met_at is null and t.cancelled_at is null limit p_limit)
-    union
-    (
-      select t.lead_id
-      from public.sla_policies p
-      cross join lateral (
-        select x.lead_id from public.sla_timers x where x.policy_id = p.id and x.met_at is null and x.cancelled_at is null limit p_limit
-      ) t
-      where not p.is_active
-      limit p_limit
-    )
+    select distinct t.lead_id
+    from public.sla_policies p
+    cross join lateral (
+      select x.lead_id from public.sla_timers x where x.policy_id = p.id and x.met_at is null and x.cancelled_at is null limit p_limit
+    ) t
+    where not p.is_active
+    limit p_limit
   );
 end
 $$;
 
-comment on function private.sla_withdrawn(integer) is 'Leads with a timer that runs although its policy was made inactive or deleted.';
+comment on function private.sla_withdrawn(integer) is 'Leads with a timer that runs although its policy was made inactive.';
 
 create function private.sla_sweep(p_limit integer default 200, p_now timestamptz default now()) returns integer
 language plpgsql volatile security definer set search_path = '' as $$

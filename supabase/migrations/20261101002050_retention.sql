@@ -165,13 +165,15 @@ begin
       ('retention.dead_job_days', 'private.jobs_dead', 'died_at', 'true', 5),
       ('retention.read_notification_days', 'public.notifications', 'read_at', 'is_read', 5),
       ('retention.analytics_event_days', 'public.analytics_events', 'created_at', 'true', 25),
+      -- Of first responses each lead has one, which goes with it, and which the sweep would time again.
+      ('retention.sla_timer_days', 'public.sla_timers', 'coalesce(met_at, cancelled_at)', 'kind = ''follow_up''', 25),
       ('retention.sync_days', 'public.sync_log', 'finished_at', 'true', 25),
       ('retention.sync_days', 'public.sync_conflicts', 'created_at', 'true', 25),
       ('retention.sync_days', 'private.sync_ops', 'created_at', 'verdict is not null', 25)
     ) k (setting, relation, ended, condition, share)
   loop
     execute format(
-      'delete from %1$s x where x.ctid = any (array(select y.ctid from %1$s y where %3$s and y.%2$I < $1 order by y.%2$I limit $2))',
+      'delete from %1$s x where x.ctid = any (array(select y.ctid from %1$s y where %3$s and %2$s < $1 order by %2$s limit $2))',
       kept.relation, kept.ended, kept.condition
     ) using private.retention_cutoff(kept.setting), p_limit * kept.share;
 
@@ -219,6 +221,7 @@ select
   private.define_setting('retention.export_days', '90', 'integer', 'Days that an export is listed after its file is gone; 0 for ever', 0, 3650),
   private.define_setting('retention.analytics_event_days', '400', 'integer', 'Days that analytics events are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.report_run_days', '90', 'integer', 'Days that a report is listed in the history after its file is gone; 0 for ever', 0, 3650),
+  private.define_setting('retention.sla_timer_days', '400', 'integer', 'Days that the follow-up timers of SLA are kept after they ended; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.sync_days', '90', 'integer', 'Days that synchronisations, their conflicts and what became of each operation are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.dead_job_days', '90', 'integer', 'Days that jobs that failed for good are kept; 0 keeps them for ever', 0, 3650),
   private.define_setting('retention.read_notification_days', '90', 'integer', 'Days that notifications are kept after they were read; 0 keeps them as others', 0, 3650);

@@ -26,6 +26,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await sql()`delete from public.sla_timers where policy_id in (select id from public.sla_policies where source = ${source})`;
   await sql()`delete from public.sla_policies where source = ${source}`;
 });
 

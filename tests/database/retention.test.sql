@@ -225,6 +225,29 @@ select set_eq($$select kind from private.jobs_dead where kind like 'keep.%'$$, $
 
 select set_eq($$select title from public.notifications where title like 'Keep %'$$, $$values ('Keep fresh'), ('Keep unread')$$, 'nor a notification that was read since, or not at all');
 
+-- Timers of SLA
+
+insert into public.sla_policies (id, name, kind, source, target_minutes) select gen_random_uuid(), k, k, 'Keep', 60 from unnest('{follow_up,first_response}'::text[]) k;
+
+insert into public.sla_timers (lead_id, policy_id, kind, started_at, due_at, met_at, cancelled_at, next_at)
+select g.fresh, p.id, p.kind, t.begun, t.begun + interval '1 hour', t.met, t.cancelled, case when num_nonnulls(t.met, t.cancelled) = 0 then t.begun + interval '1 hour' end
+from given g, public.sla_policies p, (values
+  (now() - interval '500 days', now() - interval '500 days' + interval '1 minute', null), (now() - interval '450 days', null, now() - interval '440 days'),
+  (now() - interval '430 days', now() - interval '430 days' + interval '1 minute', null), (now() - interval '420 days', null::timestamptz, null::timestamptz)
+) t (begun, met, cancelled)
+where p.source = 'Keep' and (p.kind = 'follow_up' or t.begun < now() - interval '499 days');
+
+update public.sla_timers set met_at = now() - interval '1 day', next_at = null, breached_at = due_at where lead_id = (select fresh from given) and started_at = now() - interval '430 days';
+
+update public.system_settings set value = '400' where key = 'retention.sla_timer_days';
+
+select is((pg_temp.purge() ->> 'sla_timers')::integer, 2, 'promises of a next step that were kept or withdrawn long ago end');
+
+select results_eq(
+  $$select t.kind, t.met_at is not null from public.sla_timers t, given g where t.lead_id = g.fresh order by t.started_at$$,
+  $$values ('first_response', true), ('follow_up', true), ('follow_up', false)$$, 'one that runs does not, nor one that ended since, nor the first response, of which each lead has one'
+);
+
 select is(private.retention_purge(), '{}', 'then there is nothing left');
 
 select isnt_empty($$select from private.job_schedules where kind = 'retention.purge' and is_enabled$$, 'it is done every hour');

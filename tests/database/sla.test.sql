@@ -284,9 +284,15 @@ update public.sla_policies set is_active = true where name = 'Any';
 
 select is((select active_since from public.sla_policies where name = 'Any'), now(), 'a policy made active again begins anew');
 
-delete from public.sla_policies where name = 'Any';
+select throws_ok($$delete from public.sla_policies where name = 'Any'$$, '23503', null, 'what has timed something is not deleted');
 
-select results_eq($$select policy_id, breached_at from public.sla_timers where lead_id = pg_temp.id('plain')$$, $$values (null::uuid, pg_temp.at(60))$$, 'what it found stays on record when it is deleted');
+update public.sla_policies set is_active = false where name = 'Any';
+
+select results_eq($$select p.name, t.breached_at from public.sla_timers t join public.sla_policies p on p.id = t.policy_id where t.lead_id = pg_temp.id('plain')$$, $$values ('Any', pg_temp.at(60))$$, 'what it found stays on record, and who promised it');
+
+insert into public.sla_policies (name, kind, source, target_minutes) values ('Never', 'follow_up', 'Never', 60);
+
+select lives_ok($$delete from public.sla_policies where name = 'Never'$$, 'what has timed nothing is');
 
 -- Merge
 
@@ -351,22 +357,20 @@ select tests.clear_authentication();
 update public.sla_policies set is_active = false;
 
 insert into public.sla_policies (name, kind, source, target_minutes, is_in_business_hours, active_since) values
-  ('Off', 'first_response', 'Off', 5, false, now() - interval '1 day'), ('Gone', 'first_response', 'Gone', 5, false, now() - interval '1 day');
+  ('Off', 'first_response', 'Off', 5, false, now() - interval '1 day');
 
-insert into public.leads (name, source, assigned_to, created_at) select s, s, p.counselor, now() - interval '1 hour' from people p, unnest('{Off,Gone}'::text[]) s;
+insert into public.leads (name, source, assigned_to, created_at) select 'Off', 'Off', p.counselor, now() - interval '1 hour' from people p;
 
-do $$ begin perform private.sla_apply(array(select id from public.leads where source in ('Off', 'Gone'))); end $$;
+do $$ begin perform private.sla_apply(array(select id from public.leads where source = 'Off')); end $$;
 
 update public.sla_policies set is_active = false where name = 'Off';
 
-delete from public.sla_policies where name = 'Gone';
-
 do $$ begin perform private.sla_sweep(); end $$;
 
-select is((select count(*) from public.sla_timers t join public.leads l on l.id = t.lead_id where l.source in ('Off', 'Gone') and t.breached_at is not null and t.cancelled_at is not null), 2::bigint,
+select is((select count(*) from public.sla_timers t join public.leads l on l.id = t.lead_id where l.source = 'Off' and t.breached_at is not null and t.cancelled_at is not null), 1::bigint,
   'what was overdue when its policy was withdrawn is overdue no longer');
 
-select is_empty($$select from public.lead_risks k join public.leads l on l.id = k.lead_id where l.source in ('Off', 'Gone')$$, 'nor is its lead at risk for it');
+select is_empty($$select from public.lead_risks k join public.leads l on l.id = k.lead_id where l.source = 'Off'$$, 'nor is its lead at risk for it');
 
 select is(private.sla_withdrawn(10), '{}', 'and no sweep looks at it again');
 
@@ -390,6 +394,10 @@ end
 $$;
 
 select matches(pg_temp.plan('select lead_id from public.sla_timers t where t.next_at <= now() order by t.next_at limit 10'), 'sla_timers_to_look_at', 'what is due has an index');
+
+select matches(
+  pg_temp.plan($$select y.ctid from public.sla_timers y where kind = 'follow_up' and coalesce(met_at, cancelled_at) < now() order by coalesce(met_at, cancelled_at) limit 10$$),
+  'sla_timers_of_steps_ended', 'and what is kept no longer');
 
 select matches(pg_temp.plan($$select id from public.activities a where a.id > '0190f3d6-0000-7000-0000-000000000000' and a.id < '0190f3d7-0000-7000-0000-000000000000' order by a.id limit 10$$), 'activities_pkey', 'what changed is read by the timeline''s own key');
 

@@ -107,6 +107,7 @@ export const knownSettings = {
   "retention.import_days": z.number().int().min(0).max(3650),
   "retention.export_days": z.number().int().min(0).max(3650),
   "retention.analytics_event_days": z.number().int().min(0).max(3650),
+  "retention.sla_timer_days": z.number().int().min(0).max(3650),
   "retention.sync_days": z.number().int().min(0).max(3650),
   "retention.report_run_days": z.number().int().min(0).max(3650),
   "retention.dead_job_days": z.number().int().min(0).max(3650),

@@ -50,7 +50,7 @@ export const slaTimerSchema = z.strictObject({
   lead_id: z.uuid(),
   lead_owner_id: z.uuid().nullable(),
   team_id: z.uuid().nullable(),
-  policy_id: z.uuid().nullable(),
+  policy_id: z.uuid(),
   kind: slaKindSchema,
   started_at: z.string(),
   warn_at: z.string().nullable(),
