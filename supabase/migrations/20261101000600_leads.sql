@@ -438,6 +438,8 @@ language plpgsql volatile security invoker set search_path = '' as $$
 declare
   known constant text[] := array['salutation', 'firstName', 'lastName', 'name', 'email', 'mobile', 'phone', 'organization', 'website', 'jobTitle', 'industry', 'source', 'status', 'gender', 'noOfEmployees', 'annualRevenue', 'territory', 'value', 'qualification', 'experience', 'course'];
   unknown text;
+  fields jsonb;
+  wrong text;
   made public.leads;
 begin
   if jsonb_typeof(p_lead) is distinct from 'object' then
@@ -450,15 +452,26 @@ begin
     perform private.fail('argument_invalid', 'unknown fields: ' || left(unknown, 200));
   end if;
 
+  -- What a form left empty says nothing.
+  select coalesce(jsonb_object_agg(f.key, f.value), '{}') into fields from jsonb_each_text(p_lead) f where btrim(f.value) <> '';
+
+  select string_agg(n, ', ') into wrong
+  from unnest(array['annualRevenue', 'value', 'experience']) n
+  where fields ->> n !~ '^\s*-?[0-9]+(\.[0-9]+)?\s*$';
+
+  if wrong is not null then
+    perform private.fail('argument_invalid', 'no numbers: ' || wrong);
+  end if;
+
   insert into public.leads (
     salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, source, status,
     gender, no_of_employees, annual_revenue, territory, value, qualification, experience, course
   ) values (
-    p_lead ->> 'salutation', coalesce(p_lead ->> 'firstName', ''), coalesce(p_lead ->> 'lastName', ''), coalesce(p_lead ->> 'name', ''),
-    p_lead ->> 'email', coalesce(p_lead ->> 'mobile', p_lead ->> 'phone'), p_lead ->> 'organization', p_lead ->> 'website',
-    p_lead ->> 'jobTitle', p_lead ->> 'industry', coalesce(p_lead ->> 'source', 'Manual'), p_lead ->> 'status',
-    p_lead ->> 'gender', p_lead ->> 'noOfEmployees', (p_lead ->> 'annualRevenue')::numeric, p_lead ->> 'territory',
-    coalesce((p_lead ->> 'value')::numeric, 0), p_lead ->> 'qualification', (p_lead ->> 'experience')::numeric, p_lead ->> 'course'
+    fields ->> 'salutation', coalesce(fields ->> 'firstName', ''), coalesce(fields ->> 'lastName', ''), coalesce(fields ->> 'name', ''),
+    fields ->> 'email', coalesce(fields ->> 'mobile', fields ->> 'phone'), fields ->> 'organization', fields ->> 'website',
+    fields ->> 'jobTitle', fields ->> 'industry', coalesce(fields ->> 'source', 'Manual'), fields ->> 'status',
+    fields ->> 'gender', fields ->> 'noOfEmployees', (fields ->> 'annualRevenue')::numeric, fields ->> 'territory',
+    coalesce((fields ->> 'value')::numeric, 0), fields ->> 'qualification', (fields ->> 'experience')::numeric, fields ->> 'course'
   ) returning * into made;
 
   if made.id is not null then
@@ -468,7 +481,7 @@ begin
   -- The person was known: the enquiry is with their lead, named only to whom it may be.
   select * into made
   from public.leads l
-  where l.id = private.find_person(private.normalize_email(p_lead ->> 'email'), private.normalize_phone(coalesce(p_lead ->> 'mobile', p_lead ->> 'phone')));
+  where l.id = private.find_person(private.normalize_email(fields ->> 'email'), private.normalize_phone(coalesce(fields ->> 'mobile', fields ->> 'phone')));
 
   return jsonb_build_object('message', 'Enquiry recorded', 'lead_id', made.lead_id, 'id', made.id);
 end

@@ -411,10 +411,18 @@ select results_eq(
   $$select 'Dr', 'Jo', 'Doe', 'jo@crm.test', '+14155550123', 'Acme', 'acme.test', 'CTO', 'IT', 'Website', 'contacted', 'Female', '11-50', 1500000.50::numeric, 'West', counselor from people$$,
   'and holds every field');
 
+create temp table blank on commit drop as
+select public.crm_create_lead('{"salutation": "", "firstName": "Blank", "lastName": " ", "email": "", "mobile": "", "phone": "98111 00099", "organization": "", "jobTitle": " ", "source": "", "status": "", "annualRevenue": "", "value": " ", "experience": null}') as answer;
+
+select results_eq(
+  $$select l.name, l.salutation, l.phone, l.organization, l.job_title, l.source, l.status, l.annual_revenue, l.value, l.experience from public.leads l join blank b on l.id = (b.answer ->> 'id')::uuid$$,
+  $$values ('Blank', null::text, '+919811100099', null::text, null::text, 'Manual', 'new', null::numeric, 0::numeric, null::numeric)$$,
+  'what a form left empty says nothing');
+
 select throws_ok(format('select public.crm_create_lead(%L)', given), state, null, format('%s is no lead', given))
 from (values
   ('[]', 'PT422'), ('"text"', 'PT422'), ('null', 'PT422'), ('{}', '23514'), ('{"firstName": "Jo", "role": "admin"}', 'PT422'), ('{"firstName": "Jo", "created_by": "x"}', 'PT422'),
-  ('{"firstName": "Jo", "email": "none"}', 'PT422'), ('{"firstName": "Jo", "mobile": "1"}', 'PT422'), ('{"firstName": "Jo", "status": "nirvana"}', 'PT422'), ('{"firstName": "Jo", "annualRevenue": "much"}', '22P02')
+  ('{"firstName": "Jo", "email": "none"}', 'PT422'), ('{"firstName": "Jo", "mobile": "1"}', 'PT422'), ('{"firstName": "Jo", "status": "nirvana"}', 'PT422'), ('{"firstName": "Jo", "annualRevenue": "much"}', 'PT422'), ('{"firstName": "Jo", "value": [1]}', 'PT422')
 ) t (given, state);
 
 select tests.clear_authentication();
