@@ -183,6 +183,7 @@ create function private.normalize_phone(p_phone text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   phone text := p_phone;
+  region text;
 begin
   if phone is null then
     return null;
@@ -190,6 +191,11 @@ begin
 
   -- Most numbers arrive normal already.
   if phone !~ '^\+[0-9]+$' then
+    -- For callers within the country; but in Italy it belongs to the number.
+    if phone like '%(0)%' and phone !~ '^\s*(\+|00)\s*39' then
+      phone := replace(phone, '(0)', '');
+    end if;
+
     phone := regexp_replace(phone, '[\s().\-/\u00a0\u2010-\u2015]', '', 'g');
   end if;
 
@@ -200,7 +206,13 @@ begin
   if phone like '00%' then
     phone := '+' || substr(phone, 3);
   elsif phone !~ '^\+' then
-    phone := private.international_number(phone, private.setting('organization.phone_region') #>> '{}');
+    region := private.setting('organization.phone_region') #>> '{}';
+    -- A number of twelve digits is none of India, where each has ten: only its plus is missing.
+    phone := case when region = 'IN' and length(phone) = 12 and phone like '91%' then '+' || phone else private.international_number(phone, region) end;
+  end if;
+
+  if phone like '+910%' then
+    phone := '+91' || substr(phone, 5);
   end if;
 
   if phone !~ '^\+[1-9][0-9]{7,14}$' or (phone like '+91%' and phone !~ '^\+91[1-9][0-9]{9}$') then
