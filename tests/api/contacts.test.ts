@@ -183,6 +183,37 @@ describe("CON-CRUD: contacts", () => {
     expect((await addContact(colleague, { email })).email).toBe(email);
   });
 
+  it("somebody else's stands in the way of none that comes back or out of a merge", async () => {
+    const email = uniqueEmail();
+    const deleted = { p_table: "contacts", p_id: (await addContact(counselor, { email })).id };
+    expect((await counselor.client.rpc("soft_delete", deleted)).error).toBeNull();
+    await addContact(stranger, { email });
+    expect((await counselor.client.rpc("restore", deleted)).error).toBeNull();
+
+    const [target, source] = [await addLead(counselor), await addLead(counselor)];
+    const other = uniqueEmail();
+    const mine = await addContact(counselor, { email: other, lead_id: source.id });
+    await addContact(stranger, { email: other });
+    const merge = { p_target: target.id, p_sources: [source.id] };
+    const { merge_id } = expectData(await manager.client.rpc("merge_leads", merge)) as {
+      merge_id: string;
+    };
+    expect((await manager.client.rpc("unmerge", { p_merge_id: merge_id })).error).toBeNull();
+    const back = await counselor.client.from("contacts").select("lead_id").eq("id", mine.id);
+    expect(expectData(back)).toEqual([{ lead_id: source.id }]);
+  });
+
+  it("of two that are there a manager changes each, but not its address to the other's", async () => {
+    const email = uniqueEmail();
+    await addContact(colleague, { email });
+    const { id } = await addContact(counselor, { email });
+    const change = (fields: { email: string; role: string }) =>
+      manager.client.from("contacts").update(fields).eq("id", id).select("role");
+    expect(expectData(await change({ email, role: "Dean" }))).toEqual([{ role: "Dean" }]);
+    expectData(await change({ email: uniqueEmail(), role: "Dean" }));
+    expectError(await change({ email, role: "Dean" }), { code: "PT409", details: "contact_known" });
+  });
+
   it("the second of two at once waits for the first, and is refused", async () => {
     const email = uniqueEmail();
     let second: Promise<string> | undefined;
