@@ -25,6 +25,7 @@ create table public.tasks (
   priority text not null default 'medium',
   completed boolean not null default false,
   completed_at timestamptz,
+  completed_by uuid references public.profiles (id) on delete set null,
   recurrence text,
   recurrence_start timestamptz,
   occurrence integer not null default 1,
@@ -70,6 +71,8 @@ comment on column public.tasks.completed is 'Whether status is done. Writing eit
 
 comment on column public.tasks.completed_at is 'Set by trigger with completed.';
 
+comment on column public.tasks.completed_by is 'Who completed it; null when the system did.';
+
 comment on column public.tasks.recurrence is 'When it comes again: FREQ=DAILY|WEEKLY|MONTHLY with INTERVAL, COUNT or UNTIL as in iCalendar. Needs a due date. A new rule begins a new series there.';
 
 comment on column public.tasks.recurrence_start is 'Where the series begins, by trigger: moving a later task of the series moves that one alone.';
@@ -95,6 +98,8 @@ create index tasks_of_team on public.tasks (team_id, due_date) where deleted_at 
 create index tasks_of_campaign on public.tasks (campaign_id) where campaign_id is not null;
 
 create index tasks_of_creator on public.tasks (created_by) where created_by is not null;
+
+create index tasks_of_completer on public.tasks (completed_by) where completed_by is not null;
 
 create index tasks_deleted on public.tasks (deleted_at, id) where deleted_at is not null;
 
@@ -267,6 +272,7 @@ begin
 
   new.completed := new.status = 'done';
   new.completed_at := case when new.completed then coalesce(was.completed_at, clock_timestamp()) end;
+  new.completed_by := case when not new.completed then null when was.completed then was.completed_by else private.gate_own() end;
 
   -- The series it belongs to.
   if is_new or new.recurrence is distinct from was.recurrence then
@@ -349,7 +355,8 @@ begin
 
   if new.completed and (tg_op = 'INSERT' or old.deleted_at is not null or old.lead_id is null or not old.completed) then
     perform private.record_activity(
-      'task_completed', 'Task Completed', new.title, p_lead_id => new.lead_id, p_source_id => new.id, p_occurred_at => new.completed_at
+      'task_completed', 'Task Completed', new.title, p_lead_id => new.lead_id, p_source_id => new.id, p_occurred_at => new.completed_at,
+      p_actor_id => new.completed_by
     );
   end if;
 

@@ -213,9 +213,18 @@ select is_empty('select from public.activities where source_id = (select task fr
 
 update public.tasks set deleted_at = null where id = (select task from given);
 
+select tests.authenticate_as((select admin from people));
+
+do $$ begin perform public.soft_delete('tasks', (select task from given)); end $$;
+
+do $$ begin perform public.restore('tasks', (select task from given)); end $$;
+
+select tests.clear_authentication();
+
 select results_eq(
-  $$select type from public.activities where source_id = (select task from given) order by type$$, $$values ('task_completed'), ('task_created')$$,
-  'and a restored one is back');
+  $$select type, actor_id from public.activities where source_id = (select task from given) order by type$$,
+  $$select 'task_completed', colleague from people union all select 'task_created', counselor from people$$,
+  'and a restored one is back, done by who did it');
 
 update public.tasks set title = 'Write instead' where id = (select task from given);
 

@@ -7006,6 +7006,7 @@ export type Database = {
           campaign_id: string | null;
           completed: boolean;
           completed_at: string | null;
+          completed_by: string | null;
           created_at: string;
           created_by: string | null;
           deleted_at: string | null;
@@ -7034,6 +7035,7 @@ export type Database = {
           campaign_id?: string | null;
           completed?: boolean;
           completed_at?: string | null;
+          completed_by?: string | null;
           created_at?: string;
           created_by?: string | null;
           deleted_at?: string | null;
@@ -7061,6 +7063,7 @@ export type Database = {
           campaign_id?: string | null;
           completed?: boolean;
           completed_at?: string | null;
+          completed_by?: string | null;
           created_at?: string;
           created_by?: string | null;
           deleted_at?: string | null;
@@ -7132,6 +7135,34 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "campaigns_with_stats";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_completed_by_fkey";
+            columns: ["completed_by"];
+            isOneToOne: false;
+            referencedRelation: "agents";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_completed_by_fkey";
+            columns: ["completed_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_completed_by_fkey";
+            columns: ["completed_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "tasks_completed_by_fkey";
+            columns: ["completed_by"];
+            isOneToOne: false;
+            referencedRelation: "user_profiles";
+            referencedColumns: ["user_id"];
           },
           {
             foreignKeyName: "tasks_created_by_fkey";

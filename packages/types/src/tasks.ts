@@ -26,6 +26,7 @@ export const taskSchema = z.strictObject({
   due_date: z.string().nullable(),
   completed: z.boolean(),
   completed_at: z.string().nullable(),
+  completed_by: z.uuid().nullable(),
   related_to_type: z.enum(["lead", "campaign", "general"]),
   related_to_id: z.uuid().nullable(),
   lead_id: z.uuid().nullable(),
