@@ -142,7 +142,9 @@ create trigger prepare_organization before insert or update of name, email, phon
 create function private.refuse_unseen_organization() returns trigger
 language plpgsql security invoker set search_path = '' as $$
 begin
-  if not exists (select from public.organizations o where o.id = new.organization_id and o.deleted_at is null) then
+  -- What was named before stays so, whatever becomes of it.
+  if new.organization_id is distinct from old.organization_id
+    and not exists (select from public.organizations o where o.id = new.organization_id and o.deleted_at is null) then
     perform private.fail('not_found', 'organization');
   end if;
 
@@ -150,7 +152,7 @@ begin
 end
 $$;
 
-comment on function private.refuse_unseen_organization() is 'Only an organization that the writer may see can be named.';
+comment on function private.refuse_unseen_organization() is 'Only an organization that the writer may see can be named anew.';
 
 create function private.organizations_called(p_name text) returns setof uuid
 language plpgsql stable security definer set search_path = '' as $$

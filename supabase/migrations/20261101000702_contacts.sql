@@ -209,7 +209,9 @@ create trigger refuse_known_contact before insert or update of email, phone, del
 create function private.refuse_unseen_contact() returns trigger
 language plpgsql security invoker set search_path = '' as $$
 begin
-  if not exists (select from public.contacts c where c.id = new.contact_id and c.deleted_at is null) then
+  -- What was named before stays so, whatever becomes of it.
+  if new.contact_id is distinct from old.contact_id
+    and not exists (select from public.contacts c where c.id = new.contact_id and c.deleted_at is null) then
     perform private.fail('not_found', 'contact');
   end if;
 
@@ -217,7 +219,7 @@ begin
 end
 $$;
 
-comment on function private.refuse_unseen_contact() is 'Only a contact that the writer may see can be named.';
+comment on function private.refuse_unseen_contact() is 'Only a contact that the writer may see can be named anew.';
 
 create trigger refuse_unseen_organization before insert or update of organization_id on public.contacts
   for each row when (new.organization_id is not null) execute function private.refuse_unseen_organization();

@@ -2,6 +2,9 @@
 import { dealSchema } from "@intake/types";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
+  addContact,
+  addLead,
+  createTeam,
   createUser,
   expectData,
   expectError,
@@ -12,9 +15,12 @@ import {
 } from "../helpers/index.ts";
 
 let counselor: Person;
+let manager: Person;
 
 beforeAll(async () => {
-  counselor = await createUser();
+  const team = await createTeam();
+  counselor = await createUser({ team });
+  manager = await createUser({ role: "manager", team });
 });
 
 describe("deals", () => {
@@ -48,5 +54,45 @@ describe("deals", () => {
       "Deal Stage Changed",
     ]);
     expect((await service().from("deals").select("id").eq("id", deal.id)).data).toHaveLength(1);
+  });
+
+  it("are changed, and come out of a merge, when organization and contact are deleted", async () => {
+    const organization = expectData(
+      await counselor.client
+        .from("organizations")
+        .insert({ name: unique("Gone") })
+        .select("id")
+        .single(),
+    );
+    const [target, source] = [await addLead(counselor), await addLead(counselor)];
+    const contact = await addContact(counselor, { organization_id: organization.id });
+    const names = { organization_id: organization.id, contact_id: contact.id };
+    const deal = expectData(
+      await counselor.client
+        .from("deals")
+        .insert({ name: unique("Deal"), lead_id: source.id, ...names })
+        .select("id")
+        .single(),
+    );
+    const merged = expectData(
+      await manager.client.rpc("merge_leads", { p_target: target.id, p_sources: [source.id] }),
+    ) as { merge_id: string };
+    for (const gone of [
+      { p_table: "contacts", p_id: contact.id },
+      { p_table: "organizations", p_id: organization.id },
+    ]) {
+      expect((await counselor.client.rpc("soft_delete", gone)).error).toBeNull();
+    }
+    const apart = await manager.client.rpc("unmerge", { p_merge_id: merged.merge_id });
+    expect(apart.data).toMatchObject({ changed_since: [] });
+    const change = (fields: { value: number; organization_id: string; contact_id: string }) =>
+      counselor.client.from("deals").update(fields).eq("id", deal.id).select("lead_id, value");
+    expect(expectData(await change({ value: 7, ...names }))).toEqual([
+      { lead_id: source.id, value: 7 },
+    ]);
+    expectError(await counselor.client.from("deals").insert({ name: "Deal", ...names }), {
+      code: "PT404",
+      details: "not_found",
+    });
   });
 });
