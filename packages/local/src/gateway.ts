@@ -16,6 +16,7 @@ export interface GatewayParts {
     handleRequest(request: Request): Promise<Response>;
   };
   functions?: { handle(request: Request): Promise<Response> };
+  docs?: { handle(path: string): Promise<Response | null> };
   onError(line: string): void;
 }
 
@@ -90,6 +91,7 @@ async function route(request: Request, parts: GatewayParts): Promise<Response> {
   if (under(pathname, "/realtime/v1")) {
     return parts.realtime ? await parts.realtime.handleRequest(request) : notFound();
   }
+  if (under(pathname, "/docs")) return (await parts.docs?.handle(pathname)) ?? notFound();
   if (request.method === "OPTIONS") return preflight(request);
   if (under(pathname, "/storage/v1")) return withCors(await parts.api.storage(request));
   if (under(pathname, "/auth/v1")) {

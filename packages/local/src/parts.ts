@@ -5,6 +5,7 @@ import { createApi } from "./api.ts";
 import { createAuthAdmin } from "./auth-admin.ts";
 import type { Engine } from "./binaries.ts";
 import { startCron } from "./cron.ts";
+import { createDocs } from "./docs.ts";
 import { createFunctions } from "./functions.ts";
 import type { GatewayParts } from "./gateway.ts";
 import type { KeyRing, Secrets } from "./keys.ts";
@@ -90,6 +91,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
     keys,
     realtime,
     functions,
+    docs: createDocs({ sql: admin, root: options.root, publishableKey: secrets.publishableKey }),
     authAdmin: createAuthAdmin({
       sql: admin,
       isApiKey: keys.isApiKey,

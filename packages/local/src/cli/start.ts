@@ -74,6 +74,7 @@ function greeting(stack: Stack, milliseconds: number): string {
 Intake runs (ready in ${(milliseconds / 1000).toFixed(1)} s).
 
   API URL          ${stack.url}
+  API docs         ${stack.url}/docs
   Publishable key  ${stack.publishableKey}
   Secret key       ${stack.secretKey}
   Database URL     ${stack.dbUrl}
