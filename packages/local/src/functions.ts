@@ -73,7 +73,11 @@ export function createFunctions(options: FunctionsOptions): Functions {
   const idleLimitMs = options.idleLimitMs ?? 150_000;
   const settings = createSettings(functionsDir, supabaseDir);
   const stateOf = createSources(
-    [join(functionsDir, "_shared"), join(root, "packages", "types", "src")],
+    [
+      join(functionsDir, "_shared"),
+      join(functionsDir, ".env"),
+      join(root, "packages", "types", "src"),
+    ],
     options.freshMs ?? 200,
   );
   const slots = new Map<string, Slot>();

@@ -3,6 +3,7 @@
 
 import { type Kysely, sql } from "kysely";
 import { kyselyOver } from "./kysely.ts";
+import { createLogger } from "./log.ts";
 import { createPool } from "./pool.ts";
 
 /** The code calls functions by name; tables come with the generated types. */
@@ -40,6 +41,7 @@ export interface ConnectOptions {
 
 export function connect(url: string, options: ConnectOptions): Database {
   const timeoutMs = options.statementTimeoutMs ?? 15_000;
+  const log = createLogger({ function: options.name });
   const pool = createPool(url, {
     name: options.name,
     max: options.max ?? 4,
@@ -54,7 +56,10 @@ export function connect(url: string, options: ConnectOptions): Database {
   ): Promise<T> {
     const headers = JSON.stringify(requestId ? { "x-request-id": requestId } : {});
     return pool.begin(async (transaction) => {
-      const tx = kyselyOver<Schema>(transaction);
+      const tx = kyselyOver<Schema>(
+        transaction,
+        requestId ? log.with({ request_id: requestId }) : log,
+      );
       await sql`select
         set_config('request.jwt.claims', ${JSON.stringify(claims)}, true),
         set_config('request.headers', ${headers}, true),

@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import { z } from "zod";
+import { logLevels } from "./log.ts";
 
 const list = z
   .string()
@@ -22,6 +23,8 @@ const secret = z
 export const baseEnvSchema = z.object({
   SUPABASE_DB_URL: z.string().min(1),
   ALLOWED_ORIGINS: list,
+  /** debug says each statement and how long it took, never a value. */
+  LOG_LEVEL: z.enum(logLevels).default("info"),
 });
 
 export const metaEnvSchema = z.object({

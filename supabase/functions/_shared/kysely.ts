@@ -8,12 +8,20 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from "kysely";
+import type { Logger } from "./log.ts";
 import type { Transaction } from "./pool.ts";
 
-function connectionOver(transaction: Transaction): DatabaseConnection {
+function connectionOver(transaction: Transaction, log: Logger | undefined): DatabaseConnection {
   return {
     async executeQuery<Row>({ sql, parameters }: { sql: string; parameters: readonly unknown[] }) {
+      const started = performance.now();
       const result = await transaction.query(sql, parameters);
+      // Values are parameters: what is written is our own text.
+      log?.log("debug", "statement", {
+        sql: sql.replace(/\s+/g, " ").slice(0, 500),
+        rows: result.length,
+        ms: Math.round(performance.now() - started),
+      });
       return { rows: Array.from(result) as Row[], numAffectedRows: BigInt(result.count ?? 0) };
     },
     streamQuery() {
@@ -26,8 +34,8 @@ const noTransaction = async () => {
   throw new Error("The transaction is open already.");
 };
 
-export function kyselyOver<Schema>(transaction: Transaction): Kysely<Schema> {
-  const connection = connectionOver(transaction);
+export function kyselyOver<Schema>(transaction: Transaction, log?: Logger): Kysely<Schema> {
+  const connection = connectionOver(transaction, log);
   const driver: Driver = {
     init: async () => {},
     acquireConnection: async () => connection,

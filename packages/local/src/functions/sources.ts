@@ -4,21 +4,20 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 function collect(path: string, out: string[]): void {
-  let entries: import("node:fs").Dirent[];
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) {
+    if (stat) out.push(`${path}:${stat.mtimeMs}:${stat.size}`);
+    return;
+  }
+  let names: string[];
   try {
-    entries = readdirSync(path, { withFileTypes: true });
+    names = readdirSync(path);
   } catch {
     return;
   }
-  for (const entry of entries) {
-    if (entry.name === "node_modules" || entry.name.startsWith(".")) continue;
-    const child = join(path, entry.name);
-    if (entry.isDirectory()) {
-      collect(child, out);
-      continue;
-    }
-    const stat = statSync(child, { throwIfNoEntry: false });
-    if (stat) out.push(`${child}:${stat.mtimeMs}:${stat.size}`);
+  for (const name of names) {
+    if (name === "node_modules" || name.startsWith(".")) continue;
+    collect(join(path, name), out);
   }
 }
 
