@@ -100,7 +100,7 @@ declare
 begin
   select string_agg(format('%1$I = r.%1$I', a.attname), ', ' order by a.attnum) into assignments
   from pg_catalog.pg_attribute a
-  where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity <> 'a';
+  where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity <> 'a' and p_before ? a.attname;
 
   -- What keeps time and version stands aside: the row comes back as it was.
   perform set_config('intake.restore', 'on', true);
@@ -111,7 +111,7 @@ begin
 end
 $$;
 
-comment on function private.restore_row(regclass, jsonb, text) is 'Writes a row back as it was, time and version included.';
+comment on function private.restore_row(regclass, jsonb, text) is 'Writes a row back as it was, time and version included; columns that it did not have then stay.';
 
 create function private.mergeable_leads(p_target uuid, p_sources uuid[]) returns void
 language plpgsql volatile security definer set search_path = '' as $$
@@ -569,7 +569,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.unmerge(p_merge_id);
 $$;
 
-comment on function public.unmerge(uuid) is 'Takes a merge apart: every row that nobody touched since is as it was before, byte for byte; the others are named in changed_since[{table, key}] and keep their changes. Answers {merge_id, restored, changed_since[]}. Needs leads.merge. Errors: permission_denied, not_found, merge_is_undone.';
+comment on function public.unmerge(uuid) is 'Takes a merge apart: every row that nobody touched since is as it was before, byte for byte; the others are named in changed_since[{table, key}] and keep their changes. Answers {merge_id, restored, changed_since[]}. Needs leads.merge. Errors: permission_denied, not_found, merge_is_undone, person_known (another lead has an address of one that would come back).';
 
 -- Grants
 

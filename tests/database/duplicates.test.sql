@@ -235,6 +235,29 @@ select is(pg_temp.amounts(jsonb_build_object('value', (select target from given)
 
 select tests.clear_authentication();
 
+-- A release that comes between
+
+select tests.authenticate_as((select manager from people));
+
+create temp table before_release on commit drop as
+select (public.merge_leads((select target from given), array[(select third from given)]) ->> 'merge_id')::uuid as merge;
+
+grant select on before_release to public;
+
+select tests.clear_authentication();
+
+alter table public.leads add column since_then text not null default 'as is';
+
+update public.leads l set since_then = 'filled' from given g where l.id = g.third;
+
+select tests.authenticate_as((select manager from people));
+
+select lives_ok($$select public.unmerge((select merge from before_release))$$, 'a merge of before a column was added is taken apart');
+
+select tests.clear_authentication();
+
+select results_eq($$select l.since_then, l.deleted_at from public.leads l join given g on l.id = g.third$$, $$values ('filled', null::timestamptz)$$, 'and the column keeps what it has');
+
 -- Every table that points at a lead is moved
 
 select is_empty(
