@@ -1,4 +1,4 @@
--- Calendar: a person's tasks and reminders as a feed that calendar programs subscribe to.
+-- Calendar: a person's tasks, reminders, calls and meetings as a feed that calendar programs subscribe to.
 --
 -- Such a program sends no token of a session, so the link itself is the secret: 244 random bits, kept as
 -- a hash, shown once when it is made, gone when it is revoked or replaced. The edge function `calendar`
@@ -54,6 +54,33 @@ begin
           and r.status = 'pending'
           and r.remind_at between now() - interval '90 days' and now() + interval '366 days'
         order by r.remind_at
+        limit 1000
+      )
+      union all
+      (
+        select 'call', c.id, 'Call', l.lead_id, c.scheduled_at, false, c.updated_at, c.version
+        from public.calls c
+        left join public.leads l on l.id = c.lead_id
+        where c.agent_id = p_user_id
+          and c.deleted_at is null
+          and c.status = 'scheduled'
+          and c.scheduled_at is not null
+          -- The same while it is scheduled, and has the index.
+          and c.occurred_at between now() - interval '90 days' and now() + interval '366 days'
+        order by c.occurred_at
+        limit 1000
+      )
+      union all
+      (
+        select m.type, m.id, coalesce(nullif(m.subject, ''), initcap(m.type)), l.lead_id, m.scheduled_at, false, m.updated_at, m.version
+        from public.communications m
+        left join public.leads l on l.id = m.lead_id
+        where m.user_id = p_user_id
+          and m.deleted_at is null
+          and m.status = 'scheduled'
+          and m.type in ('call', 'meeting')
+          and m.scheduled_at between now() - interval '90 days' and now() + interval '366 days'
+        order by m.scheduled_at
         limit 1000
       )
     ) i

@@ -131,6 +131,9 @@ create index communications_of_sender on public.communications (sent_by) where s
 
 create index communications_of_thread on public.communications (thread_id, created_at) where thread_id is not null;
 
+create index communications_planned_of_person on public.communications (user_id, scheduled_at)
+  where status = 'scheduled' and type in ('call', 'meeting') and deleted_at is null;
+
 create index communications_deleted on public.communications (deleted_at, id) where deleted_at is not null;
 
 create unique index communications_have_one_provider_message on public.communications (provider, provider_message_id) where provider_message_id is not null;

@@ -14,7 +14,7 @@ const fetchFeed = (path: string) => fetch(`${stack().url}${path}`);
 const inHours = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
 
 describe("the calendar link", { timeout: 30_000 }, () => {
-  it("[D4-102] shows a person's tasks and reminders to their calendar, and nobody else's", async () => {
+  it("[D4-102] shows a person's tasks, reminders, calls and meetings to their calendar, and nobody else's", async () => {
     const [person, other] = await Promise.all([createUser({}), createUser({})]);
     const tasks = person.client.from("tasks");
     expectData(
@@ -28,6 +28,14 @@ describe("the calendar link", { timeout: 30_000 }, () => {
     );
     const reminders = person.client.from("reminders");
     expectData(await reminders.insert({ title: "Stand up", remind_at: inHours(3) }).select());
+    expectData(
+      await person.client
+        .from("calls")
+        .insert({ scheduled_at: inHours(4) })
+        .select(),
+    );
+    const meeting = { type: "meeting", subject: "Campus visit", scheduled_at: inHours(5) };
+    expectData(await person.client.from("communications").insert(meeting).select());
     await other.client.from("tasks").insert({ title: "Of another", due_date: inHours(2) });
 
     const { path } = await link(person);
@@ -38,6 +46,8 @@ describe("the calendar link", { timeout: 30_000 }, () => {
     expect(text.match(/^SUMMARY:.*$/gm)).toEqual([
       "SUMMARY:Send offer\\; then call\\, twice",
       "SUMMARY:Stand up",
+      "SUMMARY:Call",
+      "SUMMARY:Campus visit",
     ]);
     expect(text.startsWith("BEGIN:VCALENDAR\r\n")).toBe(true);
   });

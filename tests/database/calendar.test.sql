@@ -28,6 +28,15 @@ insert into public.tasks (title, due_date, status) values
 insert into public.reminders (title, description, remind_at, status) values
   ('Ring', 'Nobody''s business', now() + interval '2 days', 'pending'), ('Rung', '', now() + interval '2 days', 'completed');
 
+insert into public.calls (scheduled_at, notes) values (now() + interval '3 days', 'Nobody''s business'), (null, 'Some day');
+
+insert into public.calls (scheduled_at, status) values (now() + interval '3 days', 'cancelled');
+
+insert into public.communications (type, subject, content, scheduled_at) values
+  ('meeting', 'Campus visit', 'Nobody''s business', now() + interval '4 days'), ('meeting', null, null, now() + interval '5 days');
+
+insert into public.communications (type, subject) values ('meeting', 'Held');
+
 select throws_ok('select * from private.calendar_links', '42501', null, 'nobody reads the hashes');
 
 select throws_ok($$select private.calendar_feed('x')$$, '42501', null, 'and nobody but the function asks for a feed');
@@ -38,7 +47,8 @@ select ok((select length(token) = 64 from links), 'a link is long');
 
 select results_eq(
   $$select i ->> 'kind', i ->> 'title' from links, jsonb_array_elements(pg_temp.feed(token) -> 'items') i$$,
-  $$values ('task', 'Due'), ('reminder', 'Ring')$$, 'it shows what is open and due');
+  $$values ('task', 'Due'), ('reminder', 'Ring'), ('call', 'Call'), ('meeting', 'Campus visit'), ('meeting', 'Meeting')$$,
+  'it shows what is open and due, and what is planned');
 
 select ok((select pg_temp.feed(token)::text !~ 'business' from links), 'without the descriptions');
 

@@ -83,6 +83,16 @@ describe("the text of the feed", () => {
     expect(lines).toContain("DTEND:20260328T201500Z");
   });
 
+  it("keeps the time of calls and meetings", () => {
+    const { lines } = read(calendar("", [item({ kind: "meeting", title: "Campus visit" })]));
+    expect(lines).toContain("CATEGORIES:Meeting");
+    expect(lines).toContain("TRANSP:OPAQUE");
+    expect(lines).toContain("DTEND:20260328T210000Z");
+    const call = read(calendar("", [item({ kind: "call", title: "Call" })])).lines;
+    expect(call).toContain("SUMMARY:Call (LEAD-042)");
+    expect(call).toContain("TRANSP:OPAQUE");
+  });
+
   it("is a calendar of one component at least when there is nothing to do", () => {
     const components = (items: CalendarItem[]) =>
       read(calendar("Asha", items)).lines.filter((line) => line.startsWith("BEGIN:"));

@@ -19,7 +19,7 @@ export const calendarLinkSchema = z
 export type CalendarLink = z.infer<typeof calendarLinkSchema>;
 
 export const calendarItemSchema = z.strictObject({
-  kind: z.enum(["task", "reminder"]),
+  kind: z.enum(["task", "reminder", "call", "meeting"]),
   id: z.uuid(),
   title: z.string(),
   lead_number: z.string().nullable(),

@@ -1,4 +1,4 @@
-// A person's tasks and reminders for calendar programs, behind a link that is itself the secret.
+// A person's tasks, reminders, calls and meetings for calendar programs, behind a link that is itself the secret.
 
 import { type CalendarFeed, calendarFeedSchema } from "@intake/types";
 import { type App, createApp, type Surroundings } from "../_shared/app.ts";
@@ -18,7 +18,7 @@ export function createCalendar(deps: CalendarDeps): App {
   const app = createApp({
     name: "calendar",
     title: "Intake calendar",
-    description: "A person's tasks and reminders as an iCalendar feed.",
+    description: "A person's tasks, reminders, calls and meetings as an iCalendar feed.",
     maxBodyBytes: 1024,
     // The path is the secret.
     describePath: (path) => (path.endsWith("/openapi.json") ? path : "/calendar/:file"),

@@ -35,7 +35,12 @@ export function utc(time: string | number): string {
   return new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, "");
 }
 
-const minutes = { task: 30, reminder: 15 } as const;
+const kinds = {
+  task: { name: "Task", minutes: 30 },
+  reminder: { name: "Reminder", minutes: 15 },
+  call: { name: "Call", minutes: 15 },
+  meeting: { name: "Meeting", minutes: 60 },
+} as const;
 
 function event(item: CalendarItem): string[] {
   const starts = Date.parse(item.starts_at);
@@ -47,12 +52,12 @@ function event(item: CalendarItem): string[] {
     `LAST-MODIFIED:${utc(item.updated_at)}`,
     `SEQUENCE:${item.version - 1}`,
     `DTSTART:${utc(starts)}`,
-    `DTEND:${utc(starts + minutes[item.kind] * 60_000)}`,
+    `DTEND:${utc(starts + kinds[item.kind].minutes * 60_000)}`,
     `SUMMARY:${escapeText(summary)}`,
-    `CATEGORIES:${item.kind === "task" ? "Task" : "Reminder"}`,
+    `CATEGORIES:${kinds[item.kind].name}`,
     ...(item.is_urgent ? ["PRIORITY:1"] : []),
-    // What is to be done makes nobody busy.
-    "TRANSP:TRANSPARENT",
+    // What is to be done by then makes nobody busy.
+    `TRANSP:${item.kind === "call" || item.kind === "meeting" ? "OPAQUE" : "TRANSPARENT"}`,
     ...(item.kind === "reminder"
       ? [
           "BEGIN:VALARM",
