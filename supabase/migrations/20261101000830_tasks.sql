@@ -316,7 +316,9 @@ begin
       assigned_to, lead_id, campaign_id, title, description, priority, due_date,
       recurrence, recurrence_start, occurrence, previous_id, created_by
     ) values (
-      new.assigned_to, new.lead_id, new.campaign_id, new.title, new.description, new.priority, following.occurs_at,
+      -- Who has left does not get it.
+      coalesce((select p.id from public.profiles p where p.id = new.assigned_to and p.is_active), new.lead_owner_id, new.completed_by, new.assigned_to),
+      new.lead_id, new.campaign_id, new.title, new.description, new.priority, following.occurs_at,
       new.recurrence, new.recurrence_start, following.occurrence, new.id, new.created_by
     )
     on conflict on constraint tasks_are_followed_once do nothing;
@@ -326,7 +328,7 @@ begin
 end
 $$;
 
-comment on function private.follow_task() is 'Makes the next task of a series when one is completed; those missed meanwhile are left out. The key on previous_id lets there be one, however often it is completed.';
+comment on function private.follow_task() is 'Makes the next task of a series when one is completed; those missed meanwhile are left out. It is the same person''s, or once they have left the lead''s owner''s, else whose who completed this one. The key on previous_id lets there be one, however often it is completed.';
 
 create trigger follow_task after insert or update of status, completed on public.tasks
   for each row when (new.completed and new.recurrence is not null and new.deleted_at is null)

@@ -249,6 +249,24 @@ select is((select count(*) from public.activities where source_id = (select task
 
 -- Recurrence
 
+create temp table left_behind on commit drop as select gen_random_uuid() as of_lead, gen_random_uuid() as general;
+
+insert into public.tasks (id, title, lead_id, assigned_to, due_date, recurrence)
+select of_lead, 'Left', lead, inactive, now(), 'FREQ=DAILY' from left_behind, given, people
+union all
+select general, 'Left', null, inactive, now(), 'FREQ=DAILY' from left_behind, people;
+
+select tests.authenticate_as((select admin from people));
+
+update public.tasks set completed = true where title = 'Left';
+
+select tests.clear_authentication();
+
+select results_eq(
+  $$select t.assigned_to from public.tasks t join left_behind b on t.previous_id in (b.of_lead, b.general) order by t.lead_id nulls last$$,
+  $$select lead_owner_id from public.tasks t join left_behind b on t.id = b.of_lead union all select admin from people$$,
+  'the next of who has left is the lead''s owner''s, or else whose who did this one');
+
 select tests.authenticate_as((select stranger from people));
 
 create temp table series on commit drop as select gen_random_uuid() as id;
