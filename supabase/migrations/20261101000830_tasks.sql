@@ -192,6 +192,15 @@ $$;
 
 comment on function private.person_for_work(uuid, uuid, uuid, boolean) is 'Whose a task, call or reminder is: whom the caller named, if they may give that person work, else the caller, else the lead''s owner.';
 
+create function private.still_here(p_person uuid, p_otherwise uuid) returns uuid
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return coalesce((select p.id from public.profiles p where p.id = p_person and p.is_active), p_otherwise, p_person);
+end
+$$;
+
+comment on function private.still_here(uuid, uuid) is 'Whose work that comes by itself is: the person''s, or another''s once they have left.';
+
 -- Triggers
 
 create function private.check_task() returns trigger
@@ -316,8 +325,7 @@ begin
       assigned_to, lead_id, campaign_id, title, description, priority, due_date,
       recurrence, recurrence_start, occurrence, previous_id, created_by
     ) values (
-      -- Who has left does not get it.
-      coalesce((select p.id from public.profiles p where p.id = new.assigned_to and p.is_active), new.lead_owner_id, new.completed_by, new.assigned_to),
+      private.still_here(new.assigned_to, coalesce(new.lead_owner_id, new.completed_by)),
       new.lead_id, new.campaign_id, new.title, new.description, new.priority, following.occurs_at,
       new.recurrence, new.recurrence_start, following.occurrence, new.id, new.created_by
     )
@@ -453,6 +461,8 @@ grant select on public.tasks_crm to service_role;
 revoke all on function private.require_lead_in_scope(uuid) from public, anon, authenticated, service_role;
 
 revoke all on function private.person_for_work(uuid, uuid, uuid, boolean) from public, anon, authenticated, service_role;
+
+revoke all on function private.still_here(uuid, uuid) from public, anon, authenticated, service_role;
 
 revoke all on function private.check_task() from public, anon, authenticated, service_role;
 

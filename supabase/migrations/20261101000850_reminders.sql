@@ -154,10 +154,10 @@ begin
     set notified_at = clock_timestamp()
     from due d
     where r.id = d.id
-    returning r.id, r.agent_id, r.lead_id, r.title
+    returning r.id, private.still_here(r.agent_id, r.lead_owner_id) as person, r.lead_id, r.title
   ), told as (
     select private.notify(
-      m.agent_id, 'Reminder', m.title, 'reminder', 'high', m.lead_id,
+      m.person, 'Reminder', m.title, 'reminder', 'high', m.lead_id,
       p_metadata => jsonb_build_object('event', 'reminder_due', 'reminder_id', m.id, 'lead_number', l.lead_id)
     ) as notification
     from marked m
@@ -169,7 +169,7 @@ begin
 end
 $$;
 
-comment on function private.remind(integer) is 'Notifies of every reminder that has come due, and answers how many. A row that another run holds is left to it, and what a run marked it has notified of, or neither has happened.';
+comment on function private.remind(integer) is 'Notifies of every reminder that has come due (the lead''s owner, once the person reminded has left), and answers how many. A row that another run holds is left to it, and what a run marked it has notified of, or neither has happened.';
 
 -- Triggers
 
@@ -252,7 +252,7 @@ begin
   if following.occurs_at is not null then
     insert into public.reminders (agent_id, lead_id, title, description, remind_at, recurrence, recurrence_start, occurrence, previous_id, created_by)
     values (
-      new.agent_id, new.lead_id, new.title, new.description, following.occurs_at, new.recurrence, new.recurrence_start, following.occurrence,
+      private.still_here(new.agent_id, new.lead_owner_id), new.lead_id, new.title, new.description, following.occurs_at, new.recurrence, new.recurrence_start, following.occurrence,
       new.id, new.created_by
     )
     on conflict on constraint reminders_are_followed_once do nothing;
@@ -262,7 +262,7 @@ begin
 end
 $$;
 
-comment on function private.follow_reminder() is 'Makes the next reminder of a series when one comes due or is completed, whichever is first; those missed meanwhile are left out. The key on previous_id lets there be one.';
+comment on function private.follow_reminder() is 'Makes the next reminder of a series when one comes due or is completed, whichever is first; those missed meanwhile are left out. It is the same person''s, or once they have left the lead''s owner''s. The key on previous_id lets there be one.';
 
 create trigger follow_reminder after insert or update of status, notified_at on public.reminders
   for each row when (new.recurrence is not null and new.deleted_at is null and (new.status = 'completed' or (new.status = 'pending' and new.notified_at is not null)))

@@ -201,6 +201,33 @@ select is_empty('select from public.reminders where id = (select reminder from g
 
 select throws_ok('select public.soft_delete(''reminders'', (select reminder from given))', 'PT404', null, 'once');
 
+-- Of who has left
+
+select tests.clear_authentication();
+
+create temp table last on commit drop as select gen_random_uuid() as lead, gen_random_uuid() as reminder, gen_random_uuid() as own;
+
+insert into public.leads (id, name, assigned_to) select l.lead, 'Last Lead', p.counselor from last l, people p;
+
+insert into public.reminders (id, agent_id, lead_id, title, remind_at, recurrence)
+select l.reminder, p.colleague, l.lead, 'Call them', now() - interval '1 minute', 'FREQ=DAILY' from last l, people p
+union all
+select l.own, p.colleague, null, 'Water the plants', now() - interval '1 minute', null from last l, people p;
+
+update public.profiles set is_active = false where id = (select colleague from people);
+
+do $$ begin perform private.remind(); end $$;
+
+select results_eq(
+  $$select n.user_id from public.notifications n where n.metadata ->> 'reminder_id' = (select reminder::text from last)$$, 'select counselor from people',
+  'of a lead''s reminder its owner is told once who was to be reminded has left');
+
+select results_eq(
+  'select r.agent_id from public.reminders r where r.previous_id = (select reminder from last)', 'select counselor from people', 'and has the next one');
+
+select is_empty(
+  $$select from public.notifications n where n.metadata ->> 'reminder_id' = (select own::text from last)$$, 'their own reminders are nobody else''s');
+
 select * from finish();
 
 rollback;
