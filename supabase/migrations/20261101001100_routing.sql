@@ -115,95 +115,139 @@ $$;
 
 comment on function private.open_leads_of(uuid, integer) is 'How many open leads a person has, counted no further than p_limit.';
 
-create function private.assign_lead(p_lead_id uuid) returns uuid
+create function private.assign_leads(p_leads uuid[]) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  lead public.leads;
-  rule public.assignment_rules;
-  team uuid;
   default_cap integer := nullif((private.setting('routing.max_open_leads') #>> '{}')::integer, 0);
   at_work_only boolean := (private.setting('routing.respects_availability'))::boolean;
-  chosen record;
+  -- Who may take leads, once for each team they are in: whose turn it is, and how many more they may have.
+  users uuid[];
+  teams uuid[];
+  are_automatic boolean[];
+  turns bigint[];
+  rooms integer[];
+  waiting record;
+  taker integer;
+  entry integer;
+  turn bigint;
+  -- What is decided, lead by lead.
+  leads uuid[] := '{}';
+  takers uuid[] := '{}';
+  lead_teams uuid[] := '{}';
+  rules text[] := '{}';
+  given record;
 begin
   -- One decision at a time, so that turns are fair and caps hold under concurrency.
   perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
 
-  select * into lead from public.leads l where l.id = p_lead_id for no key update;
+  perform from public.leads l where l.id = any (p_leads) order by l.id for no key update;
 
-  if lead.id is null or lead.assigned_to is not null or lead.deleted_at is not null then
-    return lead.assigned_to;
-  end if;
-
-  if lead.team_id is null then
-    select * into rule
-    from public.assignment_rules r
-    where r.is_active
-      and (r.source is null or lower(r.source) = lower(lead.source))
-      and (r.course is null or lower(r.course) = lower(lead.course))
-      and (r.territory is null or lower(r.territory) = lower(lead.territory))
-    order by r.position
-    limit 1;
-  end if;
-
-  team := coalesce(lead.team_id, rule.team_id);
-
-  select m.user_id, m.team_id, t.name as team_name into chosen
+  select array_agg(m.user_id order by m.user_id, m.team_id), array_agg(m.team_id order by m.user_id, m.team_id),
+    array_agg(t.is_auto_assigned order by m.user_id, m.team_id), array_agg(coalesce(w.turn, 0) order by m.user_id, m.team_id),
+    array_agg(c.cap - private.open_leads_of(m.user_id, c.cap) order by m.user_id, m.team_id)
+  into users, teams, are_automatic, turns, rooms
   from public.team_members m
   join public.teams t on t.id = m.team_id
   join public.profiles p on p.id = m.user_id and p.is_active
-  left join private.assignment_turns turn on turn.user_id = m.user_id
-  where not m.is_manager
-    and (m.team_id = team or (team is null and t.is_auto_assigned))
-    and (not at_work_only or private.is_at_work(m.user_id))
-    and (
-      coalesce(p.max_open_leads, default_cap) is null
-      or private.open_leads_of(p.id, coalesce(p.max_open_leads, default_cap)) < coalesce(p.max_open_leads, default_cap)
-    )
-  order by turn.turn nulls first, m.user_id
-  limit 1;
+  left join private.assignment_turns w on w.user_id = m.user_id
+  cross join lateral (select coalesce(p.max_open_leads, default_cap) as cap) c
+  where not m.is_manager and (not at_work_only or private.is_at_work(m.user_id));
 
-  if chosen.user_id is null then
-    if lead.team_id is distinct from team then
-      update public.leads l set team_id = team where l.id = p_lead_id;
+  for waiting in
+    select l.id, coalesce(l.team_id, r.team_id) as team_id, r.name as rule
+    from public.leads l
+    left join lateral (
+      select r.team_id, r.name
+      from public.assignment_rules r
+      where l.team_id is null
+        and r.is_active
+        and (r.source is null or lower(r.source) = lower(l.source))
+        and (r.course is null or lower(r.course) = lower(l.course))
+        and (r.territory is null or lower(r.territory) = lower(l.territory))
+      order by r.position
+      limit 1
+    ) r on true
+    where l.id = any (p_leads) and l.assigned_to is null and l.deleted_at is null
+    order by l.created_at, l.lead_no
+  loop
+    select e.n into taker
+    from unnest(teams, are_automatic, turns, rooms) with ordinality e (team_id, is_automatic, turn, room, n)
+    where (e.team_id = waiting.team_id or (waiting.team_id is null and e.is_automatic)) and (e.room is null or e.room > 0)
+    order by e.turn, e.n
+    limit 1;
+
+    if taker is not null then
+      turn := nextval('private.assignment_turn');
+      entry := taker;
+
+      -- Theirs in every team, which are beside one another.
+      while users[entry - 1] = users[taker] loop
+        entry := entry - 1;
+      end loop;
+
+      while users[entry] = users[taker] loop
+        turns[entry] := turn;
+        rooms[entry] := rooms[entry] - 1;
+        entry := entry + 1;
+      end loop;
     end if;
 
-    -- Said once; the sweep tries again in silence.
-    insert into public.lead_assignments (lead_id, team_id, method, reason)
-    select p_lead_id, team, 'automatic', case
-      when team is null then 'No rule matches, and no automatically assigned team has an active member under the cap.'
-      else 'No active member of the team is under the cap.'
-    end || case when at_work_only then ' Who is away or offline was passed over.' else '' end
-    where not exists (select from public.lead_assignments a where a.lead_id = p_lead_id and a.to_user_id is null and a.method = 'automatic');
+    leads := leads || waiting.id;
+    takers := takers || users[taker];
+    lead_teams := lead_teams || coalesce(teams[taker], waiting.team_id);
+    rules := rules || waiting.rule;
+  end loop;
 
-    return null;
-  end if;
+  -- As few updates as there are reasons.
+  for given in
+    select d.rule, array_agg(d.lead_id) as leads, array_agg(d.taker) as takers, array_agg(d.team_id) as teams
+    from unnest(leads, takers, lead_teams, rules) d (lead_id, taker, team_id, rule)
+    where d.taker is not null
+    group by d.rule
+  loop
+    perform set_config('intake.assignment', jsonb_build_object(
+      'method', 'automatic', 'reason', case when given.rule is null then 'Next in turn' else format('Rule "%s": next in turn', given.rule) end
+    )::text, true);
 
-  perform set_config('intake.assignment', jsonb_build_object(
-    'method', 'automatic',
-    'reason', case when rule.id is null then 'Next in turn' else format('Rule "%s": next in turn', rule.name) end
-  )::text, true);
+    update public.leads l
+    set assigned_to = d.taker, team_id = d.team_id
+    from unnest(given.leads, given.takers, given.teams) d (lead_id, taker, team_id)
+    where l.id = d.lead_id;
 
-  update public.leads l set assigned_to = chosen.user_id, team_id = chosen.team_id where l.id = p_lead_id;
+    perform set_config('intake.assignment', '', true);
+  end loop;
 
-  perform set_config('intake.assignment', '', true);
+  update public.leads l
+  set team_id = d.team_id
+  from unnest(leads, takers, lead_teams) d (lead_id, taker, team_id)
+  where d.taker is null and l.id = d.lead_id and l.team_id is distinct from d.team_id;
+
+  -- Said once; the sweep tries again in silence.
+  insert into public.lead_assignments (lead_id, team_id, method, reason)
+  select d.lead_id, d.team_id, 'automatic', case
+    when d.team_id is null then 'No rule matches, and no automatically assigned team has an active member under the cap.'
+    else 'No active member of the team is under the cap.'
+  end || case when at_work_only then ' Who is away or offline was passed over.' else '' end
+  from unnest(leads, takers, lead_teams) d (lead_id, taker, team_id)
+  where d.taker is null
+    and not exists (select from public.lead_assignments a where a.lead_id = d.lead_id and a.to_user_id is null and a.method = 'automatic');
 
   insert into private.assignment_turns as t (user_id, turn)
-  values (chosen.user_id, nextval('private.assignment_turn'))
+  select distinct e.user_id, e.turn
+  from unnest(users, turns) e (user_id, turn)
+  where e.user_id = any (takers)
   on conflict (user_id) do update set turn = excluded.turn;
 
-  return chosen.user_id;
+  return cardinality(array_remove(takers, null));
 end
 $$;
 
-comment on function private.assign_lead(uuid) is 'Gives a lead without an owner to the next person in turn, or records why nobody can take it. Returns the owner.';
+comment on function private.assign_leads(uuid[]) is 'Gives those of these leads that have no owner to the next people in turn, the oldest first, or records why nobody can take them. Returns how many have an owner now.';
 
 create function private.assign_waiting_leads(p_limit integer default 500) returns integer
 language plpgsql volatile security definer set search_path = '' as $$
-declare
-  waiting uuid;
-  assigned integer := 0;
 begin
-  for waiting in
+  return private.assign_leads(array(
     select l.id
     from public.leads l
     join public.pipeline_stages s on s.key = l.status and not s.is_closed
@@ -219,13 +263,7 @@ begin
       ), false)
     order by l.created_at, l.id
     limit p_limit
-  loop
-    if private.assign_lead(waiting) is not null then
-      assigned := assigned + 1;
-    end if;
-  end loop;
-
-  return assigned;
+  ));
 end
 $$;
 
@@ -317,15 +355,19 @@ create trigger record_lead_assignment after update of assigned_to on public.lead
 create function private.route_new_lead() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform private.assign_lead(new.id);
+  if exists (select from created c where c.assigned_to is null and c.deleted_at is null) then
+    perform private.assign_leads(array(select c.id from created c where c.assigned_to is null and c.deleted_at is null));
+  end if;
+
   return null;
 end
 $$;
 
-comment on function private.route_new_lead() is 'Automatic assignment of a lead that came without an owner.';
+comment on function private.route_new_lead() is 'Automatic assignment of leads that came without an owner, when all else of them is written.';
 
 create trigger route_new_lead after insert on public.leads
-  for each row when (new.assigned_to is null and new.deleted_at is null) execute function private.route_new_lead();
+  referencing new table as created
+  for each statement execute function private.route_new_lead();
 
 create trigger touch_updated_at before update on public.assignment_rules for each row execute function private.touch_updated_at();
 
@@ -351,7 +393,7 @@ grant select, insert, update, delete on public.assignment_rules, public.lead_ass
 
 revoke all on function private.open_leads_of(uuid, integer) from public, anon, authenticated, service_role;
 
-revoke all on function private.assign_lead(uuid) from public, anon, authenticated, service_role;
+revoke all on function private.assign_leads(uuid[]) from public, anon, authenticated, service_role;
 
 revoke all on function private.assign_waiting_leads(integer) from public, anon, authenticated, service_role;
 

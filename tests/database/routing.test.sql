@@ -313,7 +313,7 @@ select tests.clear_authentication();
 select isnt_empty($$select from cron.job where jobname = 'assign-waiting-leads' and schedule = '*/5 * * * *'$$, 'the sweep runs every five minutes');
 
 select is(has_function_privilege(role, fn, 'execute'), false, format('%s does not call %s', role, fn))
-from unnest(array['anon', 'authenticated', 'service_role']) role, unnest(array['private.assign_lead(uuid)', 'private.assign_waiting_leads(integer)', 'private.open_leads_of(uuid, integer)']) fn;
+from unnest(array['anon', 'authenticated', 'service_role']) role, unnest(array['private.assign_leads(uuid[])', 'private.assign_waiting_leads(integer)', 'private.open_leads_of(uuid, integer)']) fn;
 
 -- Who is there, where that counts
 

@@ -82,11 +82,12 @@ describe("a file of several chunks in which people come again", () => {
     const manager = await createUser({ role: "manager", team: await createTeam() });
     const source = unique("Again");
     const key = unique("a").replace(" ", "");
-    const people = 1_300;
-    const lines = Array.from(
-      { length: rows },
-      (_, n) => `Person ${n % people},${key}.${n % people}@example.test,Course ${n}`,
+    // Every tenth row is somebody of the chunk before.
+    const persons = Array.from({ length: rows }, (_, n) =>
+      n > 1_001 && n % 10 === 0 ? n - 1_001 : n,
     );
+    const people = new Set(persons).size;
+    const lines = persons.map((one, n) => `Person ${one},${key}.${one}@example.test,Course ${n}`);
     const read = await start(manager, `Name,Email,Course\n${lines.join("\n")}\n`);
     await map(manager, read, undefined, { source, assigned_to: manager.id });
     expect(await step(manager, "import_dry_run", read.id)).toMatchObject({
