@@ -1,7 +1,7 @@
 -- Payment orders: one order of a gateway for one payment, and what became of it asked for in case nobody tells.
 --
--- Gateways take no key that would make a second order harmless, so one request at a time asks for it, and after
--- an answer that was lost the next one looks at the gateway first.
+-- One request at a time asks the gateway, and after an answer that was lost the next one looks there first for the
+-- order that may have been made.
 
 -- Tables
 
