@@ -137,10 +137,10 @@ begin
 
     exit when known is null;
 
-    -- If it was deleted or merged while this waited for it, somebody else may be the person by now.
-    perform from public.leads l where l.id = known and l.deleted_at is null for no key update;
+    perform from public.leads l where l.id = known for no key update;
 
-    exit when found;
+    -- If it was deleted, merged or changed while this waited for it, somebody else may be the person by now.
+    exit when private.find_person(p_email, p_phone) = known;
   end loop;
 
   return known;

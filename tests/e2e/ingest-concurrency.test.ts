@@ -158,6 +158,25 @@ describe("a person whose lead goes while they enquire", () => {
       sql`insert into public.leads (name, phone) values ('By hand', ${of.phone(0)})`,
   };
 
+  it.each(Object.entries(ways))("is whose the address is then, %s", async (_, enquire) => {
+    const of = people();
+    const other = await ingest({ source: "Website", externalId: of.id(2), email: of.email(0) });
+    const first = await ingest({ source: "Website", externalId: of.id(0), phone: of.phone(0) });
+    await meanwhile(
+      async (tx) => {
+        await tx`update public.leads set phone = null where id = ${first.id}`;
+        await tx`update public.leads set phone = ${of.phone(0)} where id = ${other.id}`;
+      },
+      () => enquire(of),
+    );
+    const counts = await sql`
+      select id, enquiries_count from public.leads where id in (${first.id}, ${other.id}) order by id = ${first.id}`;
+    expect(counts).toEqual([
+      { id: other.id, enquiries_count: 2 },
+      { id: first.id, enquiries_count: 1 },
+    ]);
+  });
+
   it.each(Object.entries(ways))("is a new lead, %s, if theirs was deleted", async (_, enquire) => {
     const of = people();
     const first = await ingest({ source: "Website", externalId: of.id(0), phone: of.phone(0) });
