@@ -52,16 +52,26 @@ export async function extendConnection(
   Reflect.set(connection, "rlsState", "active");
 
   const inContext = connection.withContext.bind(connection);
-  connection.withContext = (vars, work, options) =>
-    inContext(
-      vars,
-      async (db) => {
-        const request = restRequest.getStore();
-        if (request) await enter(db, request, settings, isReadOnly(connection, request));
-        return await work(db);
-      },
-      options,
-    );
+  connection.withContext = async (vars, work, options) => {
+    let refusal: { answer: Awaited<ReturnType<typeof work>> } | undefined;
+    const inTransaction: typeof work = async (db) => {
+      const request = restRequest.getStore();
+      if (request) await enter(db, request, settings, isReadOnly(connection, request));
+      const answer = await work(db);
+      // One row was asked for, and there are none or several.
+      if (request && answer instanceof Response && answer.status === 406) {
+        refusal = { answer };
+        throw new Error("What the request wrote is taken back, as PostgREST does");
+      }
+      return answer;
+    };
+    try {
+      return await inContext(vars, inTransaction, options);
+    } catch (error) {
+      if (refusal) return refusal.answer;
+      throw error;
+    }
+  };
 
   const normalize = connection.normalizeDbError.bind(connection);
   connection.normalizeDbError = (error: unknown) => {
