@@ -6,7 +6,7 @@ export const logLevels = ["debug", "info", "warn", "error"] as const;
 
 export type LogLevel = (typeof logLevels)[number];
 
-const rank = (level: string | undefined) => logLevels.findIndex((one) => one === level);
+const rank = (level: string) => (logLevels as readonly string[]).indexOf(level);
 
 export interface Logger {
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
