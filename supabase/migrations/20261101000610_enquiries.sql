@@ -108,7 +108,8 @@ $$;
 comment on function private.lock_person(text, text, text) is 'Writers of the same person, and of the same delivery, take turns until the end of their transactions.';
 
 create function private.find_person(p_email text, p_phone text) returns uuid
-language plpgsql stable security definer set search_path = '' as $$
+-- A plan that was kept while there were few leads would read all of them for every lead that comes.
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 begin
   return coalesce(
     (select l.id from public.leads l where l.email = p_email and l.email_slot = 0 and l.deleted_at is null),

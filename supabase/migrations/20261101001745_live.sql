@@ -52,7 +52,8 @@ begin
     for changed in
       select distinct l.team_id, case when l.team_id is null then l.assigned_to end as owner_id
       from affected a
-      join public.leads l on l.id = a.lead_id
+      -- Lead by lead, here and below: a join planned for many rows, and kept, would read every lead for one.
+      cross join lateral (select x.team_id, x.assigned_to from public.leads x where x.id = a.lead_id offset 0) l
     loop
       perform private.announce('leads', null, null, changed.team_id, changed.owner_id);
     end loop;
@@ -76,7 +77,7 @@ begin
           coalesce(l.team_id, (a.row ->> 'team_id')::uuid) as team_id,
           coalesce(l.assigned_to, (a.row ->> 'assigned_to')::uuid, (a.row ->> 'agent_id')::uuid, (a.row ->> 'user_id')::uuid, (a.row ->> 'created_by')::uuid) as owner_id
         from (select to_jsonb(x) as row from affected x offset 0) a
-        left join public.leads l on l.id = (a.row ->> 'lead_id')::uuid
+        left join lateral (select x.id, x.team_id, x.assigned_to from public.leads x where x.id = (a.row ->> 'lead_id')::uuid offset 0) l on true
         -- What a row of another table did to a timeline is told by that table.
         where not is_timeline
           or (l.id is not null and (a.row ->> 'source_id' is null or a.row ->> 'type' in ('merged', 'unmerged', 'escalated')))
