@@ -108,7 +108,7 @@ $$;
 comment on function private.lock_person(text, text, text) is 'Writers of the same person, and of the same delivery, take turns until the end of their transactions.';
 
 create function private.find_person(p_email text, p_phone text) returns uuid
--- A plan that was kept while there were few leads would read all of them for every lead that comes.
+-- A plan that was kept while there were few leads would read all of them for every lead that comes: no sequence, no join.
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 begin
   return coalesce(
@@ -117,8 +117,8 @@ begin
     (
       select i.lead_id
       from public.lead_identities i
-      join public.leads l on l.id = i.lead_id and l.deleted_at is null
       where i.value in (p_email, p_phone)
+        and (select l.id from public.leads l where l.id = i.lead_id and l.deleted_at is null) is not null
       order by i.created_at, i.id
       limit 1
     )
