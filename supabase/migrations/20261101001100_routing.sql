@@ -115,37 +115,36 @@ $$;
 
 comment on function private.open_leads_of(uuid, integer) is 'How many open leads a person has, counted no further than p_limit.';
 
-create function private.assign_leads(p_leads uuid[]) returns integer
+create function private.take_turns(
+  p_teams uuid[], p_sources text[], p_courses text[], p_territories text[],
+  out takers uuid[], out teams uuid[], out rules text[]
+)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   default_cap integer := nullif((private.setting('routing.max_open_leads') #>> '{}')::integer, 0);
   at_work_only boolean := (private.setting('routing.respects_availability'))::boolean;
   -- Who may take leads, once for each team they are in: whose turn it is, and how many more they may have.
-  users uuid[];
-  teams uuid[];
+  member_users uuid[];
+  member_teams uuid[];
   are_automatic boolean[];
   turns bigint[];
   rooms integer[];
   waiting record;
-  taker integer;
+  member integer;
   entry integer;
   turn bigint;
-  -- What is decided, lead by lead.
-  leads uuid[] := '{}';
-  takers uuid[] := '{}';
-  lead_teams uuid[] := '{}';
-  rules text[] := '{}';
-  given record;
 begin
+  takers := '{}';
+  teams := '{}';
+  rules := '{}';
+
   -- One decision at a time, so that turns are fair and caps hold under concurrency.
   perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
-
-  perform from public.leads l where l.id = any (p_leads) order by l.id for no key update;
 
   select array_agg(m.user_id order by m.user_id, m.team_id), array_agg(m.team_id order by m.user_id, m.team_id),
     array_agg(t.is_auto_assigned order by m.user_id, m.team_id), array_agg(coalesce(w.turn, 0) order by m.user_id, m.team_id),
     array_agg(c.cap - private.open_leads_of(m.user_id, c.cap) order by m.user_id, m.team_id)
-  into users, teams, are_automatic, turns, rooms
+  into member_users, member_teams, are_automatic, turns, rooms
   from public.team_members m
   join public.teams t on t.id = m.team_id
   join public.profiles p on p.id = m.user_id and p.is_active
@@ -154,8 +153,8 @@ begin
   where not m.is_manager and (not at_work_only or private.is_at_work(m.user_id));
 
   for waiting in
-    select l.id, coalesce(l.team_id, r.team_id) as team_id, r.name as rule
-    from public.leads l
+    select coalesce(l.team_id, r.team_id) as team_id, r.name as rule
+    from unnest(p_teams, p_sources, p_courses, p_territories) with ordinality l (team_id, source, course, territory, n)
     left join lateral (
       select r.team_id, r.name
       from public.assignment_rules r
@@ -167,47 +166,96 @@ begin
       order by r.position
       limit 1
     ) r on true
-    where l.id = any (p_leads) and l.assigned_to is null and l.deleted_at is null
-    order by l.created_at, l.lead_no
+    order by l.n
   loop
-    select e.n into taker
-    from unnest(teams, are_automatic, turns, rooms) with ordinality e (team_id, is_automatic, turn, room, n)
+    select e.n into member
+    from unnest(member_teams, are_automatic, turns, rooms) with ordinality e (team_id, is_automatic, turn, room, n)
     where (e.team_id = waiting.team_id or (waiting.team_id is null and e.is_automatic)) and (e.room is null or e.room > 0)
     order by e.turn, e.n
     limit 1;
 
-    if taker is not null then
-      turn := nextval('private.assignment_turn');
-      entry := taker;
-
-      -- Theirs in every team, which are beside one another.
-      while users[entry - 1] = users[taker] loop
-        entry := entry - 1;
-      end loop;
-
-      while users[entry] = users[taker] loop
-        turns[entry] := turn;
-        rooms[entry] := rooms[entry] - 1;
-        entry := entry + 1;
-      end loop;
-    end if;
-
-    leads := leads || waiting.id;
-    takers := takers || users[taker];
-    lead_teams := lead_teams || coalesce(teams[taker], waiting.team_id);
+    takers := takers || member_users[member];
+    teams := teams || coalesce(member_teams[member], waiting.team_id);
     rules := rules || waiting.rule;
+
+    continue when member is null;
+
+    turn := nextval('private.assignment_turn');
+    entry := member;
+
+    -- Theirs in every team, which are beside one another.
+    while member_users[entry - 1] = member_users[member] loop
+      entry := entry - 1;
+    end loop;
+
+    while member_users[entry] = member_users[member] loop
+      turns[entry] := turn;
+      rooms[entry] := rooms[entry] - 1;
+      entry := entry + 1;
+    end loop;
   end loop;
+
+  insert into private.assignment_turns as t (user_id, turn)
+  select distinct e.user_id, e.turn
+  from unnest(member_users, turns) e (user_id, turn)
+  where e.user_id = any (takers)
+  on conflict (user_id) do update set turn = excluded.turn;
+end
+$$;
+
+comment on function private.take_turns(uuid[], text[], text[], text[]) is 'Who takes leads of these teams, sources, courses and territories, in this order: for each the taker, null where nobody can, the team, and the rule by which it has it, if it had none. Holds the turns until the end of the transaction.';
+
+create function private.routing_reason(p_rule text) returns text
+language plpgsql immutable parallel safe set search_path = '' as $$
+begin
+  return case when p_rule is null then 'Next in turn' else format('Rule "%s": next in turn', p_rule) end;
+end
+$$;
+
+comment on function private.routing_reason(text) is 'Why somebody was given a lead by turn.';
+
+create function private.record_turns(p_leads uuid[], p_takers uuid[], p_teams uuid[], p_rules text[]) returns void
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+  insert into public.lead_assignments (lead_id, to_user_id, team_id, method, reason, assigned_by)
+  select d.lead_id, d.taker, d.team_id, 'automatic', private.routing_reason(d.rule), private.gate_own()
+  from unnest(p_leads, p_takers, p_teams, p_rules) d (lead_id, taker, team_id, rule)
+  where d.taker is not null;
+end
+$$;
+
+comment on function private.record_turns(uuid[], uuid[], uuid[], text[]) is 'Writes lead_assignments of leads that were written with their taker: no update tells of those.';
+
+create function private.assign_leads(p_leads uuid[]) returns integer
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+  at_work_only boolean := (private.setting('routing.respects_availability'))::boolean;
+  waiting record;
+  turns record;
+  given record;
+begin
+  -- Before the leads, as whoever writes new ones does.
+  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+
+  perform from public.leads l where l.id = any (p_leads) order by l.id for no key update;
+
+  select array_agg(l.id order by l.created_at, l.lead_no) as leads, array_agg(l.team_id order by l.created_at, l.lead_no) as teams,
+    array_agg(l.source order by l.created_at, l.lead_no) as sources, array_agg(l.course order by l.created_at, l.lead_no) as courses,
+    array_agg(l.territory order by l.created_at, l.lead_no) as territories
+  into waiting
+  from public.leads l
+  where l.id = any (p_leads) and l.assigned_to is null and l.deleted_at is null;
+
+  select * into turns from private.take_turns(waiting.teams, waiting.sources, waiting.courses, waiting.territories);
 
   -- As few updates as there are reasons.
   for given in
     select d.rule, array_agg(d.lead_id) as leads, array_agg(d.taker) as takers, array_agg(d.team_id) as teams
-    from unnest(leads, takers, lead_teams, rules) d (lead_id, taker, team_id, rule)
+    from unnest(waiting.leads, turns.takers, turns.teams, turns.rules) d (lead_id, taker, team_id, rule)
     where d.taker is not null
     group by d.rule
   loop
-    perform set_config('intake.assignment', jsonb_build_object(
-      'method', 'automatic', 'reason', case when given.rule is null then 'Next in turn' else format('Rule "%s": next in turn', given.rule) end
-    )::text, true);
+    perform set_config('intake.assignment', jsonb_build_object('method', 'automatic', 'reason', private.routing_reason(given.rule))::text, true);
 
     update public.leads l
     set assigned_to = d.taker, team_id = d.team_id
@@ -219,7 +267,7 @@ begin
 
   update public.leads l
   set team_id = d.team_id
-  from unnest(leads, takers, lead_teams) d (lead_id, taker, team_id)
+  from unnest(waiting.leads, turns.takers, turns.teams) d (lead_id, taker, team_id)
   where d.taker is null and l.id = d.lead_id and l.team_id is distinct from d.team_id;
 
   -- Said once; the sweep tries again in silence.
@@ -228,17 +276,11 @@ begin
     when d.team_id is null then 'No rule matches, and no automatically assigned team has an active member under the cap.'
     else 'No active member of the team is under the cap.'
   end || case when at_work_only then ' Who is away or offline was passed over.' else '' end
-  from unnest(leads, takers, lead_teams) d (lead_id, taker, team_id)
+  from unnest(waiting.leads, turns.takers, turns.teams) d (lead_id, taker, team_id)
   where d.taker is null
     and not exists (select from public.lead_assignments a where a.lead_id = d.lead_id and a.to_user_id is null and a.method = 'automatic');
 
-  insert into private.assignment_turns as t (user_id, turn)
-  select distinct e.user_id, e.turn
-  from unnest(users, turns) e (user_id, turn)
-  where e.user_id = any (takers)
-  on conflict (user_id) do update set turn = excluded.turn;
-
-  return cardinality(array_remove(takers, null));
+  return cardinality(array_remove(turns.takers, null));
 end
 $$;
 
@@ -365,6 +407,21 @@ $$;
 
 comment on function private.route_new_lead() is 'Automatic assignment of leads that came without an owner, when all else of them is written.';
 
+create function private.await_turn() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+
+  return new;
+end
+$$;
+
+comment on function private.await_turn() is 'Whoever writes a lead that is to be assigned waits for the turns before the lead is there, not after: an import that has the turns may meet the same person.';
+
+create trigger reserve_turn before insert on public.leads
+  for each row when (new.assigned_to is null and new.deleted_at is null)
+  execute function private.await_turn();
+
 create trigger route_new_lead after insert on public.leads
   referencing new table as created
   for each statement execute function private.route_new_lead();
@@ -393,6 +450,12 @@ grant select, insert, update, delete on public.assignment_rules, public.lead_ass
 
 revoke all on function private.open_leads_of(uuid, integer) from public, anon, authenticated, service_role;
 
+revoke all on function private.take_turns(uuid[], text[], text[], text[]) from public, anon, authenticated, service_role;
+
+revoke all on function private.record_turns(uuid[], uuid[], uuid[], text[]) from public, anon, authenticated, service_role;
+
+revoke all on function private.routing_reason(text) from public, anon, authenticated, service_role;
+
 revoke all on function private.assign_leads(uuid[]) from public, anon, authenticated, service_role;
 
 revoke all on function private.assign_waiting_leads(integer) from public, anon, authenticated, service_role;
@@ -406,6 +469,8 @@ revoke all on function public.lead_assign(uuid[], uuid, text) from public, anon,
 grant execute on function public.lead_assign(uuid[], uuid, text) to authenticated;
 
 revoke all on function private.record_lead_assignment() from public, anon, authenticated, service_role;
+
+revoke all on function private.await_turn() from public, anon, authenticated, service_role;
 
 revoke all on function private.route_new_lead() from public, anon, authenticated, service_role;
 

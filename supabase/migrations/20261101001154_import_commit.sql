@@ -5,6 +5,22 @@
 
 -- Functions
 
+create function private.import_home(out team_id uuid, out owner_id uuid)
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  if private.gate_all() is null then
+    team_id := (private.gate_team())[1];
+
+    if team_id is null then
+      owner_id := private.gate_own();
+      team_id := private.team_of(owner_id);
+    end if;
+  end if;
+end
+$$;
+
+comment on function private.import_home() is 'Whose a lead is for which the file names nobody: the importer''s team''s, or else theirs, as of any lead they enter; of whoever sees everything, nobody''s yet.';
+
 create function private.import_write_row(p_import_id uuid, p_row integer) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -15,6 +31,10 @@ declare
   known uuid;
   lead public.leads;
   given jsonb;
+  home record;
+  taker uuid;
+  taker_team uuid;
+  rule text;
 begin
   select * into entry from private.import_rows r where r.import_id = p_import_id and r.row_no = p_row;
 
@@ -39,10 +59,10 @@ begin
     reference := reference || ':' || p_import_id || ':' || p_row;
   end if;
 
-  known := private.find_person(entry.email, entry.phone);
+  known := private.hold_person(entry.email, entry.phone);
 
   if known is not null then
-    select * into lead from public.leads l where l.id = known for no key update;
+    select * into lead from public.leads l where l.id = known;
 
     perform private.record_enquiry(known, row_source, 'import', reference, given || jsonb_build_object('import_id', p_import_id, 'row', p_row));
 
@@ -58,21 +78,32 @@ begin
     perform private.fail('assignee_unavailable', given ->> 'assigned_to');
   end if;
 
+  select * into home from private.import_home();
+
+  if not given ? 'assigned_to' and home.owner_id is null then
+    select t.takers[1], t.teams[1], t.rules[1] into taker, taker_team, rule
+    from private.take_turns(array[home.team_id], array[row_source], array[given ->> 'course'], array[given ->> 'territory']) t;
+  end if;
+
   perform set_config('intake.enquiry', jsonb_build_object(
     'channel', 'import', 'external_id', reference, 'payload', jsonb_build_object('import_id', p_import_id, 'row', p_row)
   )::text, true);
 
   insert into public.leads (
     salutation, first_name, last_name, name, email, phone, organization, website, job_title, industry, gender, no_of_employees,
-    annual_revenue, territory, qualification, experience, course, source, status, value, currency, tags, custom_fields, assigned_to
+    annual_revenue, territory, qualification, experience, course, source, status, value, currency, tags, custom_fields, assigned_to,
+    team_id
   ) values (
     given ->> 'salutation', coalesce(given ->> 'first_name', ''), coalesce(given ->> 'last_name', ''), coalesce(given ->> 'name', ''),
     given ->> 'email', given ->> 'phone', given ->> 'organization', given ->> 'website', given ->> 'job_title', given ->> 'industry',
     given ->> 'gender', given ->> 'no_of_employees', (given ->> 'annual_revenue')::numeric, given ->> 'territory',
     given ->> 'qualification', (given ->> 'experience')::numeric, given ->> 'course', row_source, coalesce(given ->> 'status', ''),
     coalesce((given ->> 'value')::numeric, 0), coalesce(given ->> 'currency', ''),
-    array(select jsonb_array_elements_text(coalesce(given -> 'tags', '[]'))), coalesce(given -> 'custom_fields', '{}'), (given ->> 'assigned_to')::uuid
+    array(select jsonb_array_elements_text(coalesce(given -> 'tags', '[]'))), coalesce(given -> 'custom_fields', '{}'), coalesce((given ->> 'assigned_to')::uuid, home.owner_id, taker),
+    case when taker is not null then taker_team when not given ? 'assigned_to' then home.team_id end
   ) returning * into lead;
+
+  perform private.record_turns(array[lead.id], array[taker], array[taker_team], array[rule]);
 
   perform set_config('intake.enquiry', '', true);
 
@@ -130,19 +161,26 @@ declare
   own_currency text := coalesce(private.setting('organization.currency') #>> '{}', 'INR');
   by_email boolean := coalesce((private.setting('leads.unique_email'))::boolean, true);
   by_phone boolean := coalesce((private.setting('leads.unique_phone'))::boolean, true);
-  own_team uuid;
-  own_owner uuid;
+  home record;
+  -- Those for whom the file names nobody, and who takes them.
+  waiting record;
+  turns record;
 begin
   select * into caller from private.caller;
 
-  -- Without an owner in the file it is the importer's team's, or else theirs.
-  if caller.data_scope is distinct from 'all' then
-    own_team := caller.teams[1];
+  select * into home from private.import_home();
 
-    if own_team is null then
-      own_owner := caller.id;
-      own_team := private.team_of(caller.id);
-    end if;
+  select array_agg(r.target_id order by r.row_no) as leads, array_agg(home.team_id order by r.row_no) as teams,
+    array_agg(coalesce(r.fields ->> 'source', 'Import') order by r.row_no) as sources,
+    array_agg(r.fields ->> 'course' order by r.row_no) as courses, array_agg(r.fields ->> 'territory' order by r.row_no) as territories
+  into waiting
+  from private.import_rows r
+  where r.import_id = p_import_id and r.row_no = any (p_rows) and not r.fields ? 'assigned_to' and home.owner_id is null;
+
+  if waiting.leads is not null then
+    select * into turns from private.take_turns(waiting.teams, waiting.sources, waiting.courses, waiting.territories);
+  else
+    select '{}'::uuid[] as takers, '{}'::uuid[] as teams, '{}'::text[] as rules into turns;
   end if;
 
   perform set_config('intake.prepared', 'on', true);
@@ -160,11 +198,13 @@ begin
     coalesce(n.f ->> 'currency', own_currency),
     case when n.f ? 'tags' then array(select jsonb_array_elements_text(n.f -> 'tags')) else '{}' end, coalesce(n.f -> 'custom_fields', '{}'),
     case when by_email or n.f -> 'email' is null then 0 else n.lead_no end, case when by_phone or n.f -> 'phone' is null then 0 else n.lead_no end,
-    coalesce(n.owner_id, own_owner), case when n.owner_id is null then own_team else (p_teams ->> n.owner_id::text)::uuid end, caller.id
+    coalesce(n.owner_id, home.owner_id, n.taker),
+    case when n.owner_id is not null then (p_teams ->> n.owner_id::text)::uuid when n.taker is not null then n.taker_team else home.team_id end, caller.id
   from (
     select r.target_id, r.fields as f, coalesce(r.fields ->> 'status', first_stage) as stage, (r.fields ->> 'assigned_to')::uuid as owner_id,
-      nextval('public.leads_lead_no_seq') as lead_no
+      t.taker, t.team_id as taker_team, nextval('public.leads_lead_no_seq') as lead_no
     from private.import_rows r
+    left join unnest(waiting.leads, turns.takers, turns.teams) t (lead_id, taker, team_id) on t.lead_id = r.target_id
     where r.import_id = p_import_id and r.row_no = any (p_rows)
     order by r.row_no
   ) n;
@@ -182,6 +222,8 @@ begin
   insert into public.lead_enquiries (lead_id, source, channel, external_id, payload, created_by)
   select w.target_id, coalesce(w.source, 'Import'), 'import', w.external_id, jsonb_build_object('import_id', p_import_id, 'row', w.row_no), caller.id
   from written w;
+
+  perform private.record_turns(waiting.leads, turns.takers, turns.teams, turns.rules);
 end
 $$;
 
@@ -307,6 +349,7 @@ comment on function private.import_tell_owners(public.imports) is 'One notificat
 -- Grants
 
 revoke all on function
+  private.import_home(),
   private.import_write_row(uuid, integer),
   private.import_write_one(uuid, integer),
   private.import_write_new(uuid, integer[], jsonb, jsonb),

@@ -203,6 +203,45 @@ describe("an import", () => {
     });
   });
 
+  it("gives the leads of a file that names nobody in turn", async () => {
+    const own = await createTeam();
+    const importer = await createUser({ role: "manager", team: own });
+    const takers = [
+      await createUser({ role: "counselor", team: own }),
+      await createUser({ role: "counselor", team: own }),
+    ];
+    const source = unique("Turns");
+    const lines = Array.from({ length: 4 }, (_, n) => `Person ${n},${uniqueEmail()}`);
+    const read = await start(importer, `Name,Email\n${lines.join("\n")}\n`);
+    await map(importer, read, undefined, { source });
+    await step(importer, "import_dry_run", read.id);
+    expect(await step(importer, "import_commit", read.id)).toMatchObject({
+      results: { created: 4 },
+    });
+
+    const given = await sql()`
+      select a.to_user_id, a.team_id, l.assigned_to, l.team_id as lead_team, a.method, a.reason, a.assigned_by
+      from public.lead_assignments a join public.leads l on l.id = a.lead_id
+      where l.source = ${source} order by l.lead_no`;
+    expect(given).toHaveLength(4);
+    expect(new Set(given.map((one) => one.to_user_id))).toEqual(
+      new Set(takers.map((one) => one.id)),
+    );
+    for (const [n, one] of given.entries()) {
+      expect(one).toMatchObject({
+        team_id: own.id,
+        lead_team: own.id,
+        assigned_to: one.to_user_id,
+      });
+      expect(one).toMatchObject({
+        method: "automatic",
+        reason: "Next in turn",
+        assigned_by: importer.id,
+      });
+      expect(one.to_user_id).toBe(given[n % 2]!.to_user_id);
+    }
+  });
+
   it("keeps a mapping for the next file", async () => {
     const name = unique("Fair");
     const read = await start(manager, "Wer,Wo\nAsha,Kochi\n");
