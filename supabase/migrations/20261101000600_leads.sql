@@ -68,6 +68,7 @@ create table public.leads (
   constraint leads_value_is_not_negative check (value >= 0),
   constraint leads_currency_is_iso_4217 check (currency ~ '^[A-Z]{3}$'),
   constraint leads_tags_are_few check (cardinality(tags) <= 50),
+  constraint leads_tags_are_short check (length(array_to_string(tags, '')) <= 5000),
   constraint leads_custom_fields_are_an_object check (jsonb_typeof(custom_fields) = 'object' and pg_column_size(custom_fields) <= 65536)
 ) with (fillfactor = 85);
 

@@ -226,6 +226,10 @@ begin
     perform private.fail('argument_invalid', 'p_add and p_remove take 1 to 50 tags, each in one of them');
   end if;
 
+  if 100 < any (array(select length(t) from unnest(added) t)) then
+    perform private.fail('argument_invalid', 'A tag takes up to 100 characters');
+  end if;
+
   perform private.batch_begin(batch, 'tags', targets);
 
   select coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'code', 'argument_invalid')), '[]') into refused
@@ -410,7 +414,7 @@ language sql volatile security invoker set search_path = '' as $$
   select private.lead_bulk_tag(p_lead_ids, p_add, p_remove);
 $$;
 
-comment on function public.lead_bulk_tag(uuid[], text[], text[]) is 'Adds tags to and removes tags from 1 to 1000 leads; a lead that would have more than 50 is refused. Answers {batch_id, changed, unchanged, refused[{id, code}], not_found[]}. Needs leads.update. Errors: permission_denied, argument_invalid.';
+comment on function public.lead_bulk_tag(uuid[], text[], text[]) is 'Adds tags of up to 100 characters to and removes tags from 1 to 1000 leads; a lead that would have more than 50 is refused. Answers {batch_id, changed, unchanged, refused[{id, code}], not_found[]}. Needs leads.update. Errors: permission_denied, argument_invalid.';
 
 create function public.lead_bulk_delete(p_lead_ids uuid[]) returns jsonb
 language sql volatile security invoker set search_path = '' as $$

@@ -113,6 +113,13 @@ $$;
 
 comment on function private.import_chunk_size() is 'Rows that are written in one transaction.';
 
+create function private.import_singles_size() returns integer
+language sql immutable parallel safe set search_path = '' as $$
+  select 250
+$$;
+
+comment on function private.import_singles_size() is 'Rows that are written one by one in one transaction: slower by far, and nobody''s patience is longer for that.';
+
 create function private.import_take(p_import_id uuid, p_status text, out part text, out chunk integer)
 language plpgsql volatile security definer set search_path = '' as $$
 begin
@@ -163,10 +170,12 @@ declare
   owner_claims jsonb;
   service_claims text := current_setting('request.jwt.claims', true);
   size constant integer := private.import_chunk_size();
+  size_of_singles constant integer := private.import_singles_size();
   first_row integer;
   last_row integer;
   totals jsonb;
   due integer := 0;
+  left_over integer := 0;
 begin
   select * into import from public.imports i where i.id = p_import_id;
 
@@ -216,7 +225,10 @@ begin
         else private.import_undo_singles(import, first_row, last_row)
       end;
 
-      update private.import_chunks c set singles = 0 where c.import_id = p_import_id and c.chunk = next.chunk;
+      update private.import_chunks c
+      set singles = greatest(c.singles - size_of_singles, 0)
+      where c.import_id = p_import_id and c.chunk = next.chunk
+      returning c.singles into left_over;
     else
       if import.status = 'checking' then
         totals := private.import_find_duplicates(p_import_id);
@@ -231,7 +243,7 @@ begin
   end case;
 
   update public.imports i
-  set chunks_done = i.chunks_done + case when next.part = 'end' then 0 else 1 end,
+  set chunks_done = i.chunks_done + case when next.part = 'end' or left_over > 0 then 0 else 1 end,
     chunks_total = i.chunks_total + case when due > 0 then 1 else 0 end,
     counts = case when i.status = 'checking' then private.add_counts(i.counts, totals) else i.counts end,
     results = case when i.status = 'checking' then i.results else private.add_counts(i.results, totals) end,
@@ -311,6 +323,7 @@ revoke all on function
   private.import_fail(uuid, text, text),
   private.import_stage(uuid, bigint, bigint, text[], text, text, jsonb, boolean),
   private.import_chunk_size(),
+  private.import_singles_size(),
   private.import_take(uuid, text),
   private.import_step(uuid),
   private.add_counts(jsonb, jsonb),

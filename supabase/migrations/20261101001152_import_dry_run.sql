@@ -116,7 +116,7 @@ begin
           from (select btrim(s.tag) as tag, min(s.n) as n from regexp_split_to_table(cell, '[;,|]') with ordinality s (tag, n) where btrim(s.tag) <> '' group by 1) t
         ));
 
-        if jsonb_array_length(fields -> 'tags') > 50 then
+        if jsonb_array_length(fields -> 'tags') > 50 or length(cell) > 5000 then
           code := 'value_too_long';
           detail := 'tags';
           return;

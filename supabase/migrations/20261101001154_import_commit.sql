@@ -293,17 +293,21 @@ comment on function private.import_commit_chunk(public.imports, integer, integer
 create function private.import_commit_singles(p_import public.imports, p_from integer, p_to integer) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-  due integer;
+  due integer[];
+  row_no integer;
 begin
   perform set_config('intake.importing', p_import.id::text, true);
 
-  for due in
+  due := array(
     select r.row_no
     from private.import_rows r
     where r.import_id = p_import.id and r.row_no between p_from and p_to and r.decision in ('new', 'enquiry', 'duplicate') and r.outcome is null
     order by r.row_no
-  loop
-    perform private.import_write_one(p_import.id, due);
+    limit private.import_singles_size()
+  );
+
+  foreach row_no in array due loop
+    perform private.import_write_one(p_import.id, row_no);
   end loop;
 
   perform set_config('intake.importing', '', true);
@@ -313,14 +317,14 @@ begin
     from (
       select case r.outcome when 'enquiry' then 'enquiries' else r.outcome end as name, count(*) as rows
       from private.import_rows r
-      where r.import_id = p_import.id and r.row_no between p_from and p_to and r.first_id is not null
+      where r.import_id = p_import.id and r.row_no = any (due)
       group by r.outcome
     ) o
   );
 end
 $$;
 
-comment on function private.import_commit_singles(public.imports, integer, integer) is 'Writes the rows of a chunk that are left, one by one in the file''s order; a row that is refused is marked and the others stand.';
+comment on function private.import_commit_singles(public.imports, integer, integer) is 'Writes the next rows of a chunk that are left, one by one in the file''s order; a row that is refused is marked and the others stand. Answers how many of each outcome.';
 
 create function private.import_tell_owners(p_import public.imports) returns void
 language plpgsql volatile security definer set search_path = '' as $$

@@ -52,6 +52,7 @@ begin
     select r.* from private.import_rows r
     where r.import_id = p_import.id and r.row_no between p_from and p_to and r.outcome = 'enquiry'
     order by r.row_no desc
+    limit private.import_singles_size()
   loop
     select * into lead from public.leads l where l.id = entry.target_id for update;
 
@@ -91,7 +92,7 @@ begin
 end
 $$;
 
-comment on function private.import_undo_singles(public.imports, integer, integer) is 'Withdraws the enquiries of a chunk, the last first: known leads are as they were; of those somebody has worked on since only the enquiry goes, and they are named.';
+comment on function private.import_undo_singles(public.imports, integer, integer) is 'Withdraws the next enquiries of a chunk, the last first: known leads are as they were; of those somebody has worked on since only the enquiry goes, and they are named.';
 
 create function private.import_undo_chunk(p_import public.imports, p_chunk integer, p_from integer, p_to integer) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$

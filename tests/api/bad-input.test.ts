@@ -138,6 +138,7 @@ describe("values", () => {
     ["a text for tags", { tags: "mbbs" }, "22P02"],
     ["an object for tags", { tags: { mbbs: true } }, "22P02"],
     ["a number for tags", { tags: 5 }, "22P02"],
+    ["a book for a tag", { tags: ["x".repeat(5_001)] }, "23514"],
     ["an array for custom fields", { custom_fields: [] }, "23514"],
     ["a text without end", { course: "x".repeat(201) }, "23514"],
     ["a column that does not exist", { nickname: "A" }, "PGRST204"],

@@ -143,6 +143,8 @@ select results_eq('select tags from public.leads where id = any (pg_temp.ids(1, 
 
 select is(pg_temp.refusal(format('select public.lead_bulk_tag(%L, array[%L], array[%L])', pg_temp.ids(1), 'x', 'x')), 'PT422 argument_invalid', 'a tag is not added and removed at once');
 
+select is(pg_temp.refusal(format('select public.lead_bulk_tag(%L, array[%L])', pg_temp.ids(1), repeat('x', 101))), 'PT422 argument_invalid', 'a tag is a word or two');
+
 -- Assignment
 
 insert into answers select 'assign', public.lead_assign(pg_temp.ids(1, 2), (select two from people), 'Holiday');

@@ -82,9 +82,9 @@ describe("a file of several chunks in which people come again", () => {
     const manager = await createUser({ role: "manager", team: await createTeam() });
     const source = unique("Again");
     const key = unique("a").replace(" ", "");
-    // Every tenth row is somebody of the chunk before.
+    // Every third row is somebody of the chunk before.
     const persons = Array.from({ length: rows }, (_, n) =>
-      n > 1_001 && n % 10 === 0 ? n - 1_001 : n,
+      n > 1_001 && n % 3 === 0 ? n - 1_001 : n,
     );
     const people = new Set(persons).size;
     const lines = persons.map((one, n) => `Person ${one},${key}.${one}@example.test,Course ${n}`);
