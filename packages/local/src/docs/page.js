@@ -16,7 +16,7 @@ export function operationsOf(document) {
   );
 }
 
-/** A value that shows the form of a schema: of an object what is required, or else all of it. */
+/** A value that can be sent as it stands: of an object what is required. The rest stands in its schema. */
 export function exampleOf(schema = {}) {
   if ("const" in schema) return schema.const;
   if ("default" in schema) return schema.default;
@@ -27,8 +27,7 @@ export function exampleOf(schema = {}) {
     case "object": {
       const all = Object.entries(schema.properties ?? {});
       const required = all.filter(([name]) => schema.required?.includes(name));
-      const shown = required.length > 0 ? required : all;
-      return Object.fromEntries(shown.map(([name, one]) => [name, exampleOf(one)]));
+      return Object.fromEntries(required.map(([name, one]) => [name, exampleOf(one)]));
     }
     case "array":
       return [];
@@ -81,7 +80,7 @@ export function render(operation) {
     : "";
   return `
 <details class="operation" data-text="${html(`${operation.path} ${operation.summary}`.toLowerCase())}">
-<summary><b>${operation.method}</b> <code>${html(operation.path)}</code> ${html(operation.summary)}</summary>
+<summary><b>${operation.method}</b> <code>${html(operation.path)}</code>${operation.path.endsWith(operation.summary) ? "" : ` ${html(operation.summary)}`}</summary>
 <p>${html(operation.description)}</p>
 <form data-id="${html(`${operation.method} ${operation.path}`)}">${inputs.join("")}${body}
 <button type="submit">Send</button>
