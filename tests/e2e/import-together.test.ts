@@ -144,6 +144,8 @@ async function inWorld<T>(given: Setting, work: (world: World) => Promise<T>): P
   let found: T | undefined;
   await sql
     .begin(async (tx) => {
+      // Before all else, so that nobody waits for this world who has the turns that it will need.
+      await tx`select pg_advisory_xact_lock(hashtextextended('intake routing', 0))`;
       const importer = await person(tx, given.importer === "all" ? "admin" : "manager");
       // Turns go by id among those who had none.
       const counselors = [await person(tx, "counselor"), await person(tx, "counselor")].sort(

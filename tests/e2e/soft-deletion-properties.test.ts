@@ -82,7 +82,8 @@ it("[D0-082] ends where a simple model ends", async () => {
           id[name] = made!.id;
         };
         const later = "2999-01-01";
-        await add("lead", { name: "Property" });
+        // Theirs: nobody waits for the turns while this transaction holds what others may wait for.
+        await add("lead", { name: "Property", assigned_to: person });
         await add("contact", { name: "Property" });
         await add("task", { title: "Property", lead_id: id.lead });
         await add("call", { lead_id: id.lead, duration: 60 });
