@@ -115,6 +115,15 @@ $$;
 
 comment on function private.open_leads_of(uuid, integer) is 'How many open leads a person has, counted no further than p_limit.';
 
+create function private.lock_turns() returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+end
+$$;
+
+comment on function private.lock_turns() is 'Lets one transaction at a time decide who takes a lead. Before any lead is locked or written, so that nobody who has the turns waits for whoever wants them.';
+
 create function private.take_turns(
   p_teams uuid[], p_sources text[], p_courses text[], p_territories text[],
   out takers uuid[], out teams uuid[], out rules text[]
@@ -139,7 +148,7 @@ begin
   rules := '{}';
 
   -- One decision at a time, so that turns are fair and caps hold under concurrency.
-  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+  perform private.lock_turns();
 
   select array_agg(m.user_id order by m.user_id, m.team_id), array_agg(m.team_id order by m.user_id, m.team_id),
     array_agg(t.is_auto_assigned order by m.user_id, m.team_id), array_agg(coalesce(w.turn, 0) order by m.user_id, m.team_id),
@@ -235,7 +244,7 @@ declare
   given record;
 begin
   -- Before the leads, as whoever writes new ones does.
-  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+  perform private.lock_turns();
 
   perform from public.leads l where l.id = any (p_leads) order by l.id for no key update;
 
@@ -410,7 +419,7 @@ comment on function private.route_new_lead() is 'Automatic assignment of leads t
 create function private.await_turn() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+  perform private.lock_turns();
 
   return new;
 end
@@ -449,6 +458,8 @@ grant select on public.lead_assignments to authenticated;
 grant select, insert, update, delete on public.assignment_rules, public.lead_assignments to service_role;
 
 revoke all on function private.open_leads_of(uuid, integer) from public, anon, authenticated, service_role;
+
+revoke all on function private.lock_turns() from public, anon, authenticated, service_role;
 
 revoke all on function private.take_turns(uuid[], text[], text[], text[]) from public, anon, authenticated, service_role;
 

@@ -82,7 +82,7 @@ begin
 
   if chosen is null then
     -- One decision at a time, as in routing.
-    perform pg_advisory_xact_lock(hashtextextended('intake routing', 0));
+    perform private.lock_turns();
 
     chosen := private.automation_pick(p_lead, coalesce(p_action ->> 'criteria', 'round_robin'), coalesce((p_action ->> 'team_id')::uuid, p_lead.team_id));
   end if;

@@ -145,7 +145,7 @@ async function inWorld<T>(given: Setting, work: (world: World) => Promise<T>): P
   await sql
     .begin(async (tx) => {
       // Before all else, so that nobody waits for this world who has the turns that it will need.
-      await tx`select pg_advisory_xact_lock(hashtextextended('intake routing', 0))`;
+      await tx`select private.lock_turns()`;
       const importer = await person(tx, given.importer === "all" ? "admin" : "manager");
       // Turns go by id among those who had none.
       const counselors = [await person(tx, "counselor"), await person(tx, "counselor")].sort(
